@@ -1,0 +1,30 @@
+"""The reviewers' admin site: active people, no `is_staff` needed."""
+
+from __future__ import annotations
+
+from django.contrib.admin import AdminSite
+from django.contrib.auth.forms import AuthenticationForm
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+
+
+class ReviewSite(AdminSite):
+    """What a person may see and do there is asked of `decisions`, not of model permissions."""
+
+    site_header = site_title = "hitl"
+    index_title = "Inbox"
+    enable_nav_sidebar = False
+    login_form = AuthenticationForm
+    login_template = "hitl/review/login.html"
+    logout_template = "hitl/review/logged_out.html"
+
+    def has_permission(self, request: HttpRequest) -> bool:
+        """Everybody who is signed in and active."""
+        return request.user.is_active and request.user.is_authenticated
+
+    def index(self, request: HttpRequest, extra_context: object = None) -> HttpResponse:
+        """The inbox is the start."""
+        return HttpResponseRedirect(reverse("review:hitl_approval_changelist"))
+
+
+review_site = ReviewSite(name="review")

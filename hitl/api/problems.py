@@ -1,0 +1,69 @@
+"""Errors as problem details (RFC 9457): `code` is stable, `detail` is for people, the rest is what helps to go on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from rest_framework import exceptions as drf
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from hitl import exceptions as ours
+
+_STATUS: list[tuple[type[ours.HitlError], int]] = [
+    (ours.TooLarge, 413),
+    (ours.InvalidAction, 422),
+    (ours.BadInput, 400),
+    (ours.NotFound, 404),
+    (ours.NotAllowed, 403),
+    (ours.AlreadyDecided, 409),
+    (ours.AlreadyConsumed, 409),
+    (ours.RunEnded, 409),
+    (ours.IdempotencyConflict, 422),
+    (ours.ApprovalClosed, 410),
+    (ours.StaleApproval, 412),
+    (ours.VerdictNotOffered, 400),
+    (ours.InvalidDecision, 422),
+]
+
+
+def handler(error: Exception, context: dict[str, Any]) -> Response | None:
+    """Turn an error into an answer; None for what is a defect of ours, which becomes a 500 and a log line."""
+    if isinstance(error, ours.HitlError):
+        return problem(_status(error), error.code, error.message, **error.details)
+    if isinstance(error, Http404):
+        error = drf.NotFound()
+    elif isinstance(error, PermissionDenied):
+        error = drf.PermissionDenied()
+    if not isinstance(error, drf.APIException):
+        return None
+    set_rollback()
+    headers = {}
+    if getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = error.auth_header  # type: ignore[attr-defined]
+    if getattr(error, "wait", None):
+        headers["Retry-After"] = str(int(error.wait) + 1)  # type: ignore[attr-defined]
+    code, detail, extra = _told(error)
+    return problem(error.status_code, code, detail, headers=headers, **extra)
+
+
+def problem(status: int, code: str, detail: str, *, headers: dict[str, str] | None = None, **extra: Any) -> Response:
+    """One problem document."""
+    body = {**extra, "type": f"urn:hitl:problem:{code}", "title": code.replace("_", " "), "status": status}
+    body |= {"code": code, "detail": detail}
+    if "status" in extra:
+        body["current_status"] = extra["status"]
+    return Response(body, status=status, headers=headers, content_type="application/problem+json")
+
+
+def _status(error: ours.HitlError) -> int:
+    return next((status for kind, status in _STATUS if isinstance(error, kind)), 400)
+
+
+def _told(error: drf.APIException) -> tuple[str, str, dict[str, Any]]:
+    if isinstance(error, drf.ValidationError):
+        return "invalid", "Some fields are wrong.", {"fields": error.get_full_details()}
+    codes = error.get_codes()
+    return (codes if isinstance(codes, str) else "error"), str(error.detail), {}

@@ -1,0 +1,156 @@
+"""The endpoints: read the request, call one verb, shape the answer."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.db.models import QuerySet
+from rest_framework import generics
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from hitl import decisions, engine
+from hitl.api import serializers as shapes
+from hitl.api.permissions import HasScope
+from hitl.decisions.inbox import visible
+from hitl.exceptions import BadInput, UnknownRun
+from hitl.models import ApiKey, Approval, Run
+
+
+class Door(APIView):
+    """What all endpoints share: scopes by method."""
+
+    permission_classes = [HasScope]
+    scopes: dict[str, str] = {}
+
+
+class Runs(Door, generics.ListAPIView[Run]):
+    """List runs and start them."""
+
+    scopes = {"GET": "runs:read", "POST": "runs:start"}
+    serializer_class = shapes.RunShape
+
+    def get_queryset(self) -> QuerySet[Run]:
+        """The runs this principal may see, narrowed by `?status=` and `?workflow=`."""
+        rows = runs_of(self.request.user).select_related("workflow")
+        status, workflow = self.request.query_params.get("status"), self.request.query_params.get("workflow")
+        rows = rows.filter(status=status) if status else rows
+        return rows.filter(workflow__name=workflow) if workflow else rows
+
+    def post(self, request: Request) -> Response:
+        """Start a run; the `Idempotency-Key` header makes a repeated call return the first run."""
+        given = _read(shapes.StartRun, request)
+        run = engine.start(
+            given["workflow"],
+            given["input"],
+            requester=request.user,
+            idempotency_key=request.headers.get("Idempotency-Key"),
+            external_id=given["external_id"],
+        )
+        return Response(shapes.RunDetail(Run.objects.get(pk=run.pk)).data, status=201)
+
+
+class OneRun(Door):
+    """Read one run."""
+
+    scopes = {"GET": "runs:read"}
+
+    def get(self, request: Request, pk: uuid.UUID) -> Response:
+        """The run with its steps."""
+        return Response(shapes.RunDetail(find_run(request.user, pk)).data)
+
+
+class Signals(Door):
+    """Send a signal to a run."""
+
+    scopes = {"POST": "signals:send"}
+
+    def post(self, request: Request, pk: uuid.UUID, name: str) -> Response:
+        """202: the signal is stored and reaches the run."""
+        run = find_run(request.user, pk)
+        given = _read(shapes.SendSignal, request)
+        row = engine.signal(
+            run,
+            name,
+            given["payload"],
+            sender=request.user,
+            idempotency_key=request.headers.get("Idempotency-Key"),
+        )
+        return Response({"run": str(run.pk), "name": row.name, "late": row.late}, status=202)
+
+
+class Approvals(Door, generics.ListAPIView[Approval]):
+    """List requests to people."""
+
+    scopes = {"GET": "approvals:read"}
+    serializer_class = shapes.ApprovalShape
+
+    def get_queryset(self) -> QuerySet[Approval]:
+        """All this principal may see, or with `?view=inbox` what waits for the one who asks; `?status=`, `?risk=`."""
+        query = self.request.query_params
+        if query.get("view") == "inbox" and not isinstance(self.request.user, ApiKey):
+            rows: QuerySet[Approval] = decisions.inbox(self.request.user)
+        else:
+            rows = visible(self.request.user)
+        for name in ("status", "risk"):
+            if query.get(name):
+                rows = rows.filter(**{name: query[name]})
+        return rows.select_related("run__workflow", "step")
+
+
+class OneApproval(Door):
+    """Read one request."""
+
+    scopes = {"GET": "approvals:read"}
+
+    def get(self, request: Request, pk: uuid.UUID) -> Response:
+        """The request as a reviewer must see it."""
+        approval = decisions.find_visible(pk, request.user)
+        return Response(shapes.ApprovalDetail(approval, context={"request": request}).data)
+
+
+class Decisions(Door):
+    """Decide. People only: `approvals:read` lets a key come so far that it is told so."""
+
+    scopes = {"POST": "approvals:read"}
+
+    def post(self, request: Request, pk: uuid.UUID) -> Response:
+        """200: decided (or decided so before, `duplicate`); 202: recorded, more votes are needed."""
+        given = _read(shapes.Decide, request)
+        outcome = decisions.decide(pk, actor=request.user, channel="api", **given)
+        body = {
+            "decision": shapes.DecisionShape(outcome.decision).data,
+            "status": outcome.approval.status,
+            "duplicate": outcome.duplicate,
+            "have": outcome.have,
+            "need": outcome.need,
+        }
+        return Response(body, status=202 if outcome.open else 200)
+
+
+def runs_of(who: Any) -> QuerySet[Run]:
+    """The runs a principal may see: its own; with the operator's permission all; a reviewer those it was asked about."""
+    if isinstance(who, ApiKey):
+        return Run.objects.filter(principal=f"key:{who.pk}")
+    if who.has_perm("hitl.operate"):
+        return Run.objects.all()
+    own = Run.objects.filter(requester=who.pk) | Run.objects.filter(on_behalf_of=who.pk)
+    return own | Run.objects.filter(pk__in=visible(who).values("run"))
+
+
+def find_run(who: Any, pk: uuid.UUID) -> Run:
+    """One run this principal may see; raises UnknownRun alike for both kinds of no."""
+    run = runs_of(who).select_related("workflow").filter(pk=pk).first()
+    if run is None:
+        raise UnknownRun(f"there is no run {pk} that you may see")
+    return run
+
+
+def _read(shape: type[shapes.Closed], request: Request) -> dict[str, Any]:
+    if not isinstance(request.data, dict):
+        raise BadInput("the body is a JSON object")
+    reader = shape(data=request.data)
+    reader.is_valid(raise_exception=True)
+    return dict(reader.validated_data)

@@ -1,0 +1,26 @@
+"""What can be proved.
+
+Question it answers: who did what, when, on which bytes, and is that record whole?
+May call: `models`, `definition.canonical`, the clock.
+Never: statuses, rules, sockets. Nobody else writes an AuditRecord.
+"""
+
+from hitl.audit.actors import SYSTEM, Actor, correlation
+from hitl.audit.chain import Entry, append, records_of, seal
+from hitl.audit.timeline import Line, timeline
+from hitl.audit.verify import Problem, Report, verify
+
+__all__ = [
+    "SYSTEM",
+    "Actor",
+    "Entry",
+    "Line",
+    "Problem",
+    "Report",
+    "append",
+    "correlation",
+    "records_of",
+    "seal",
+    "timeline",
+    "verify",
+]

@@ -1,0 +1,52 @@
+"""Changed arguments: what may be changed, and do they still make an action the agent's schema takes?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from jsonschema import Draft202012Validator, FormatChecker
+
+from hitl.conf import conf
+from hitl.definition import canonical
+from hitl.definition.binding import with_args
+from hitl.exceptions import BadInput, InvalidDecision
+from hitl.models import Approval
+
+
+def edited_bytes(approval: Approval, args: Any) -> bytes:
+    """The binding with these arguments; raises InvalidDecision saying by field what is wrong."""
+    if not isinstance(args, dict):
+        raise InvalidDecision(fields={"args": "the changed arguments are a JSON object"})
+    try:
+        canonical(args, what="args", limit=conf.MAX_ACTION)
+    except BadInput as error:
+        raise InvalidDecision(fields={"args": error.message}) from error
+    problems = dict(_schema_problems(approval, args)) | dict(_locked(approval, args))
+    if problems:
+        raise InvalidDecision(fields=problems)
+    return with_args(bytes(approval.action_bytes), args)
+
+
+def changed_paths(before: Any, after: Any, path: str = "") -> Iterator[str]:
+    """Dotted paths at which two values differ; a list counts as one value."""
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key in sorted(before.keys() | after.keys()):
+            yield from changed_paths(before.get(key), after.get(key), f"{path}.{key}" if path else key)
+    elif before != after or type(before) is not type(after):
+        yield path
+
+
+def _schema_problems(approval: Approval, args: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    validator = Draft202012Validator(approval.args_schema or {}, format_checker=FormatChecker())
+    for error in validator.iter_errors(args):
+        path = ".".join(str(part) for part in error.absolute_path)
+        yield f"args.{path}" if path else "args", error.message
+
+
+def _locked(approval: Approval, args: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    if approval.editable is None:
+        return
+    for path in changed_paths(approval.args, args):
+        if not any(path == free or path.startswith(f"{free}.") for free in approval.editable):
+            yield f"args.{path}", "this may not be changed"

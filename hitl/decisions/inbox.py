@@ -1,0 +1,59 @@
+"""What waits for whom: the read side every door uses."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.db.models import Case, IntegerField, QuerySet, Value, When
+
+from hitl import clock
+from hitl.audit import SYSTEM
+from hitl.exceptions import UnknownApproval
+from hitl.models import ApiKey, Approval, Assignment
+from hitl.models.approvals import ApprovalQuerySet
+
+_RISKS = ("critical", "high", "medium", "low")
+
+
+def inbox(user: Any) -> QuerySet[Approval]:
+    """Pending requests this user is asked to decide and has not voted on: due soonest, then risk, then oldest."""
+    own = Approval.objects.filter(decisions__actor=user.pk, decisions__withdrawn_at=None)
+    rank = Case(*(When(risk=risk, then=Value(n)) for n, risk in enumerate(_RISKS)), output_field=IntegerField())
+    return (
+        Approval.objects.pending()
+        .asked_of(user)
+        .exclude(requester=user.pk)
+        .exclude(on_behalf_of=user.pk)
+        .exclude(pk__in=own.values("pk"))
+        .select_related("run__workflow", "step", "requester")
+        .order_by("expires_at", rank, "id")
+    )
+
+
+def visible(who: Any) -> ApprovalQuerySet:
+    """All requests this user or key may see."""
+    if who is SYSTEM:
+        return Approval.objects.all()
+    if isinstance(who, ApiKey):
+        return Approval.objects.filter(agent_key=who.pk)
+    return Approval.objects.all().visible_to(who)
+
+
+def find_visible(approval: Approval | uuid.UUID | str, who: Any) -> Approval:
+    """One request by id, if this user or key may see it; raises UnknownApproval alike for both kinds of no."""
+    pk = approval.pk if isinstance(approval, Approval) else approval
+    try:
+        pk = pk if isinstance(pk, uuid.UUID) else uuid.UUID(str(pk))
+    except ValueError:
+        raise UnknownApproval(f"{pk!r} is no approval id") from None
+    row = visible(who).filter(pk=pk).first()
+    if row is None:
+        raise UnknownApproval(f"there is no request {pk} that you may see")
+    return row
+
+
+def mark_seen(approval: Approval, user: Any) -> None:
+    """Remember that a person who is asked by name looked at the request, the first time."""
+    asked = Assignment.objects.filter(approval=approval.pk, user=user.pk, first_seen_at=None)
+    asked.update(first_seen_at=clock.now())

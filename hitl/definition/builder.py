@@ -1,0 +1,232 @@
+"""What authors write: a Workflow object in any app's `workflows.py`."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypeVar, cast
+
+from pydantic import BaseModel, ValidationError
+
+from hitl.definition import graph, registry, verbs
+from hitl.definition.action import model_schema
+from hitl.definition.gates import gate_spec
+from hitl.definition.specs import Definition, StepSpec
+from hitl.definition.values import explain, seconds
+from hitl.exceptions import BadInput, InvalidWorkflow
+
+Handler = TypeVar("Handler", bound=Callable[..., Any])
+
+
+@dataclass(frozen=True, slots=True)
+class StepRef:
+    """A name to write behind `after=` and `before=`."""
+
+    workflow: str
+    name: str
+
+
+After = Callable[..., Any] | StepRef | str | Iterable[Callable[..., Any] | StepRef | str] | None
+
+
+class Workflow:
+    """A recipe of steps and gates, known by its name.
+
+    `input` is a pydantic model every run's input must satisfy. `deadline` ends a run as failed after so long.
+    The object registers itself; `definition()` checks everything and is called at start-up by a system check.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        title: str = "",
+        input: type[BaseModel] | None = None,
+        deadline: timedelta | None = None,
+    ) -> None:
+        _check_name("workflow", name)
+        self.name = name
+        self.title = title or name.replace("-", " ").replace("_", " ").capitalize()
+        self.input = input
+        self.deadline = deadline
+        self.handlers: dict[str, Callable[..., Any]] = {}
+        self.whens: dict[str, Callable[..., Any]] = {}
+        self.actions: dict[str, Callable[..., Any]] = {}
+        self.risks: dict[str, Callable[..., Any]] = {}
+        self._steps: list[StepSpec] = []
+        self._before: dict[str, str] = {}
+        self._definition: Definition | None = None
+        registry.register(self)
+
+    def step(
+        self,
+        handler: Handler | None = None,
+        *,
+        name: str = "",
+        after: After = None,
+        when: Callable[..., Any] | None = None,
+        queue: str = "default",
+        timeout: timedelta | None = None,
+        max_attempts: int = 3,
+        backoff: timedelta = timedelta(seconds=1),
+        repeatable: bool = True,
+    ) -> Any:
+        """Add a step; as a decorator, with or without arguments. The function stays callable.
+
+        `when(ctx)` false skips it. A raising handler is tried `max_attempts` times, `backoff` doubling in between.
+        A worker that dies inside a step that is not `repeatable` leaves it uncertain, for a person to resolve.
+        """
+        if handler is None:
+            return lambda handler: self.step(
+                handler,
+                name=name,
+                after=after,
+                when=when,
+                queue=queue,
+                timeout=timeout,
+                max_attempts=max_attempts,
+                backoff=backoff,
+                repeatable=repeatable,
+            )
+        name = name or handler.__name__
+        if max_attempts < 1:
+            raise InvalidWorkflow(f"step {name!r}: max_attempts is {max_attempts}; at least 1 is needed")
+        self._add(
+            StepSpec(
+                name=name,
+                after=self._names(name, after),
+                when=when is not None,
+                queue=queue,
+                timeout=seconds(timeout),
+                max_attempts=max_attempts,
+                backoff=seconds(backoff) or 0,
+                repeatable=repeatable,
+            )
+        )
+        self.handlers[name] = handler
+        if when is not None:
+            self.whens[name] = when
+        return handler
+
+    def approval(
+        self,
+        name: str,
+        *,
+        after: After = None,
+        before: Callable[..., Any] | StepRef | str | None = None,
+        action: Callable[..., Any] | None = None,
+        risk: str | Callable[..., Any] = "medium",
+        **options: Any,
+    ) -> StepRef:
+        """Add a gate: the run waits there until people have decided on an action.
+
+        It proposes the output of the step before it, or what `action(ctx)` returns, and protects the one step that
+        follows it (or `before=`). Who decides: `policy=`, or `reviewers=` with `approvals=` and `rejections=`.
+        The other options are those of `hitl.definition.gates.gate_spec`.
+        """
+        asks = gate_spec(
+            f"gate {name!r} of workflow {self.name!r}",
+            risk="medium" if callable(risk) else risk,
+            calls_action=action is not None,
+            calls_risk=callable(risk),
+            **options,
+        )
+        self._add(StepSpec(name=name, kind="gate", after=self._names(name, after), asks=asks))
+        if before is not None:
+            self._before[self._name_of(before)] = name
+        if action is not None:
+            self.actions[name] = action
+        if callable(risk):
+            self.risks[name] = risk
+        return StepRef(self.name, name)
+
+    def definition(self) -> Definition:
+        """The frozen definition; raises InvalidWorkflow with what to change."""
+        if self._definition is None:
+            steps = [self._placed(spec) for spec in self._steps]
+            graph.check(self.name, steps)
+            gates = graph.gates_of(steps)
+            steps = [spec.model_copy(update={"gates": gates.get(spec.name, ())}) for spec in steps]
+            self._definition = Definition(
+                name=self.name,
+                title=self.title,
+                input_schema=model_schema(self.input) if self.input else None,
+                deadline=seconds(self.deadline),
+                steps=tuple(steps),
+            )
+        return self._definition
+
+    def read_input(self, value: Any) -> Any:
+        """The input of a run as JSON, checked by the workflow's model; raises BadInput."""
+        if isinstance(value, BaseModel):
+            value = value.model_dump(mode="json")
+        if self.input is None:
+            return value
+        try:
+            read = self.input.model_validate(value, strict=None)
+        except ValidationError as error:
+            raise BadInput(f"input of workflow {self.name!r}: {explain(error)}") from error
+        unknown = sorted(set(value) - set(read.model_dump(by_alias=False)) - set(read.model_dump(by_alias=True)))
+        if unknown and read.model_extra is None:
+            raise BadInput(f"input of workflow {self.name!r} has unknown fields: {', '.join(unknown)}")
+        return read.model_dump(mode="json")
+
+    def start(self, input: Any = None, *, requester: Any, **options: Any) -> Any:
+        """Start a run and return it; see `hitl.start`."""
+        return verbs.call("start", self.name, input, requester=requester, **options)
+
+    def __repr__(self) -> str:
+        return f"<Workflow {self.name}>"
+
+    def _add(self, spec: StepSpec) -> None:
+        _check_name("step", spec.name)
+        self._steps.append(spec)
+        self._definition = None
+
+    def _placed(self, spec: StepSpec) -> StepSpec:
+        """The step with `before=` gates put in front of it: the gate takes over what the step came after."""
+        gate = self._before.get(spec.name)
+        if gate is not None:
+            return spec.model_copy(update={"after": tuple(dict.fromkeys((*spec.after, gate)))})
+        for step, name in self._before.items():
+            if name == spec.name and not spec.after:
+                after = next((other.after for other in self._steps if other.name == step), ())
+                return spec.model_copy(update={"after": tuple(n for n in after if n != name)})
+        return spec
+
+    def _names(self, step: str, after: After) -> tuple[str, ...]:
+        if after is None:
+            return ()
+        if isinstance(after, str | StepRef) or not isinstance(after, Iterable):
+            after = [after]
+        return tuple(dict.fromkeys(self._name_of(item, step) for item in after))
+
+    def _name_of(self, item: Callable[..., Any] | StepRef | str, step: str = "") -> str:
+        if isinstance(item, str):
+            return item
+        if isinstance(item, StepRef):
+            if item.workflow != self.name:
+                raise InvalidWorkflow(f"{item.name!r} is a step of workflow {item.workflow!r}, not of {self.name!r}")
+            return item.name
+        names = [name for name, handler in self.handlers.items() if handler is item]
+        if len(names) != 1:
+            told = getattr(item, "__name__", repr(item))
+            raise InvalidWorkflow(
+                f"{step or 'before='!r} of workflow {self.name!r} names the function {told!r}, which is "
+                + (f"the handler of {len(names)} steps; write the step's name" if names else "not a step of it")
+            )
+        return names[0]
+
+
+def is_async(handler: Callable[..., Any]) -> bool:
+    """Whether calling it gives a coroutine."""
+    return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(
+        getattr(cast(Any, handler), "__call__", None)  # noqa: B004
+    )
+
+
+def _check_name(what: str, name: str) -> None:
+    if not name or len(name) > 100 or not all(c.isalnum() or c in "-_." for c in name):
+        raise InvalidWorkflow(f"{name!r} is no name for a {what}: up to 100 letters, digits, '-', '_' and '.'")

@@ -1,0 +1,90 @@
+"""The options of a gate, as authors write them and as a definition keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from pydantic import ValidationError
+
+from hitl.definition.specs import GateSpec
+from hitl.definition.values import Requirement, Stage, explain, seconds
+from hitl.exceptions import InvalidWorkflow
+
+
+def gate_spec(
+    where: str,
+    *,
+    policy: str = "",
+    reviewers: Iterable[str] | None = None,
+    approvals: int = 1,
+    rejections: int = 1,
+    comment: str = "on_reject",
+    prevent_self_review: bool = True,
+    title: str = "",
+    impact: str = "",
+    description: str = "",
+    topic: str = "",
+    subject: str = "",
+    level: str | None = None,
+    phrase: str = "",
+    risk: str = "medium",
+    reversible: bool = False,
+    timeout: timedelta | None = None,
+    on_timeout: str | None = None,
+    editable: Iterable[str] | None = None,
+    execute_within: timedelta | None = None,
+    cool_off: timedelta | None = None,
+    calls_action: bool = False,
+    calls_risk: bool = False,
+) -> GateSpec:
+    """How a gate asks; `where` begins every message.
+
+    `policy` names a stored policy; otherwise `reviewers` (`"group:NAME"`, `"user:NAME"`), how many `approvals` let it
+    pass and how many `rejections` refuse it. `level="verify"` makes the reviewer type `phrase`. `timeout` is how long
+    people have, `on_timeout` what silence means (refused unless low risk and reversible: `"approve"`).
+    `editable` are the arguments reviewers may change (default: all). `execute_within` is how long the approval is good
+    for, `cool_off` how long it can be revoked before the step may start. Raises InvalidWorkflow.
+    """
+    if (reviewers is None) == (not policy):
+        raise InvalidWorkflow(f"{where} needs either policy= or reviewers=: no reviewers means nobody can answer")
+    if on_timeout == "approve" and (calls_risk or risk != "low" or not reversible):
+        raise InvalidWorkflow(f"{where}: on_timeout='approve' is for low risk and reversible actions only")
+    if (level == "verify") != bool(phrase):
+        raise InvalidWorkflow(f"{where}: level='verify' and phrase= belong together")
+    for name, delta in (("timeout", timeout), ("execute_within", execute_within)):
+        if delta is not None and delta <= timedelta(0):
+            raise InvalidWorkflow(f"{where}: {name} must be longer than nothing")
+    try:
+        requirement = None
+        if reviewers is not None:
+            if isinstance(reviewers, str):
+                raise InvalidWorkflow(f"{where}: reviewers= is a list, not the text {reviewers!r}")
+            requirement = Requirement(
+                stages=(Stage(reviewers=tuple(reviewers), approvals=approvals, rejections=rejections),),
+                comment=comment,  # type: ignore[arg-type]
+                prevent_self_review=prevent_self_review,
+            )
+        return GateSpec(
+            policy=policy,
+            requirement=requirement,
+            title=title,
+            impact=impact,
+            description=description,
+            topic=topic or subject,
+            level=level,  # type: ignore[arg-type]
+            phrase=phrase,
+            risk=risk,  # type: ignore[arg-type]
+            reversible=reversible,
+            timeout=seconds(timeout),
+            on_timeout=on_timeout,  # type: ignore[arg-type]
+            editable=None if editable is None else tuple(editable),
+            execute_within=seconds(execute_within),
+            cool_off=seconds(cool_off) or 0,
+            calls_action=calls_action,
+            calls_risk=calls_risk,
+        )
+    except ValidationError as error:
+        raise InvalidWorkflow(f"{where}: {explain(error)}") from error
+

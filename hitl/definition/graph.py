@@ -1,0 +1,88 @@
+"""The shape of a workflow: is it sound, and what may start now? Pure functions of definition and statuses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from hitl.definition.specs import Definition, StepSpec
+from hitl.exceptions import InvalidWorkflow
+
+DONE = frozenset({"succeeded", "skipped"})
+
+
+def startable(definition: Definition, statuses: Mapping[str, str]) -> list[StepSpec]:
+    """Pending steps whose `after` have all succeeded or were skipped, in the order of the definition."""
+    return [
+        spec
+        for spec in definition.steps
+        if statuses[spec.name] == "pending" and all(statuses[name] in DONE for name in spec.after)
+    ]
+
+
+def sinks(definition: Definition) -> list[StepSpec]:
+    """Steps nothing comes after; their outputs are the run's output."""
+    needed = {name for spec in definition.steps for name in spec.after}
+    return [spec for spec in definition.steps if spec.name not in needed]
+
+
+def gates_of(steps: Iterable[StepSpec]) -> dict[str, tuple[str, ...]]:
+    """For every step the gates it is protected by: those it comes directly after, and the gates before those."""
+    by_name = {spec.name: spec for spec in steps}
+
+    def above(name: str) -> list[str]:
+        spec = by_name[name]
+        if spec.kind != "gate":
+            return []
+        return [*(gate for before in spec.after for gate in above(before)), name]
+
+    return {
+        spec.name: tuple(dict.fromkeys(gate for name in spec.after for gate in above(name)))
+        for spec in by_name.values()
+        if spec.kind != "gate"
+    }
+
+
+def check(workflow: str, steps: list[StepSpec]) -> None:
+    """Raise InvalidWorkflow for the first thing that is wrong: names, order, cycles, what gates protect."""
+    _check_names(workflow, steps)
+    _check_cycles(workflow, steps)
+    _check_gates(workflow, steps)
+
+
+def _check_names(workflow: str, steps: list[StepSpec]) -> None:
+    if not steps:
+        raise InvalidWorkflow(f"workflow {workflow!r} has no steps")
+    seen: set[str] = set()
+    for spec in steps:
+        if spec.name in seen:
+            raise InvalidWorkflow(f"workflow {workflow!r} has two steps named {spec.name!r}; give one `name=`")
+        seen.add(spec.name)
+    for spec in steps:
+        for name in spec.after:
+            if name not in seen:
+                known = ", ".join(sorted(seen - {spec.name})) or "none yet"
+                raise InvalidWorkflow(
+                    f"step {spec.name!r} of workflow {workflow!r} comes after {name!r}, which does not exist ({known})"
+                )
+
+
+def _check_cycles(workflow: str, steps: list[StepSpec]) -> None:
+    left = {spec.name: set(spec.after) for spec in steps}
+    while free := [name for name, after in left.items() if not after]:
+        for name in free:
+            del left[name]
+        for after in left.values():
+            after.difference_update(free)
+    if left:
+        raise InvalidWorkflow(f"workflow {workflow!r} goes in a circle through {', '.join(sorted(left))}")
+
+
+def _check_gates(workflow: str, steps: list[StepSpec]) -> None:
+    for gate in (spec for spec in steps if spec.kind == "gate"):
+        behind = [spec.name for spec in steps if gate.name in spec.after]
+        if len(behind) != 1:
+            found = " and ".join(repr(name) for name in behind) or "none"
+            raise InvalidWorkflow(
+                f"gate {gate.name!r} of workflow {workflow!r} must protect exactly one step, not {found}: "
+                "an approval is used up by the one step it was given for"
+            )

@@ -1,0 +1,44 @@
+"""Text that agents wrote, made safe to look at: what cannot be seen is shown.
+
+Control, bidi, zero-width, tag and unassigned characters become chips like ⟦U+202E⟧, so that nothing on a screen or in
+a mail reads differently from what it is. The bytes a decision is bound to are never touched.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+_HIDDEN = {"Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp"}
+_KEEP = "\n\t"
+
+
+def reveal(text: str) -> str:
+    """The text with a chip in place of every character that cannot be seen."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_chip(char) if _hidden(char) else char for char in text)
+
+
+def hidden_count(text: str) -> int:
+    """How many characters `reveal` replaces."""
+    return sum(_hidden(char) for char in text)
+
+
+def one_line(text: str, limit: int = 200) -> str:
+    """The text in one line for a subject, cut with an ellipsis where it is longer."""
+    line = " ".join(reveal(text).split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def _hidden(char: str) -> bool:
+    return char not in _KEEP and (unicodedata.category(char) in _HIDDEN or _variation(char))
+
+
+def _variation(char: str) -> bool:
+    # Selectors and fillers that print nothing, though Unicode counts them as marks or letters.
+    code = ord(char)
+    return 0xFE00 <= code <= 0xFE0F or 0xE0100 <= code <= 0xE01EF or code in (0x115F, 0x1160, 0x3164, 0xFFA0, 0x034F)
+
+
+def _chip(char: str) -> str:
+    return f"⟦U+{ord(char):04X}⟧"

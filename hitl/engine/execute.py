@@ -1,0 +1,80 @@
+"""Running one step: the only place where authors' handlers are called."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+from typing import Any
+
+from asgiref.sync import async_to_sync
+
+from hitl.crashpoints import crashpoint
+from hitl.definition import Complete, registry
+from hitl.definition.builder import is_async
+from hitl.engine import heartbeat, outcome
+from hitl.engine.claim import Claimed, Picked
+from hitl.engine.context import Context, Pause
+from hitl.engine.failure import told
+from hitl.exceptions import BadInput, DuplicateName, HitlError, LeaseLost, PauseSwallowed, StepFailed
+from hitl.transitions import definition_of
+
+log = logging.getLogger(__name__)
+
+
+def execute(claimed: Claimed) -> Picked | None:
+    """Run the handler of a claimed step and write what came of it. Returns a step to go on with inline.
+
+    An outcome that comes too late is refused and logged; the step belongs to somebody else by then.
+    """
+    try:
+        with heartbeat.holding(claimed.step, claimed.spec.timeout):
+            return _run(claimed)
+    except LeaseLost as error:
+        log.warning("%s", error.message)
+        return None
+
+
+def _run(claimed: Claimed) -> Picked | None:
+    recipe = registry.find(definition_of(claimed.run.workflow_id).name)
+    handler = recipe.handlers.get(claimed.step.name) if recipe else None
+    if handler is None:
+        log.warning("no handler for %s here; giving it back", claimed.step)
+        outcome.give_back(claimed)
+        return None
+    try:
+        while True:
+            ctx = Context(claimed.run, claimed.step, claimed.grants)
+            try:
+                value = _call(handler, ctx)
+            except Pause as pause:
+                if outcome.paused(claimed, pause):
+                    continue
+                return None
+            if ctx.paused is not None:
+                raise PauseSwallowed()
+            crashpoint("before_outcome")
+            return outcome.succeeded(claimed, value)
+    except LeaseLost:
+        raise
+    except Exception as error:
+        _failed(claimed, error)
+        return None
+
+
+def _call(handler: Any, ctx: Context) -> Any:
+    """Call a sync or async handler; what it returns, unwrapped."""
+    crashpoint("in_handler")
+    value = async_to_sync(handler)(ctx) if is_async(handler) else handler(ctx)
+    return value.value if isinstance(value, Complete) else value
+
+
+def _failed(claimed: Claimed, error: Exception) -> None:
+    code, why = told(error)
+    after: timedelta | None = None
+    if isinstance(error, StepFailed):
+        retry, after = error.retry, error.after
+    else:
+        # The author's own mistakes do not heal; whatever the outside world raised may.
+        retry = not isinstance(error, BadInput | DuplicateName | PauseSwallowed | HitlError)
+    log.warning("%s failed in attempt %s: %s", claimed.step, claimed.step.attempt, why, exc_info=error)
+    outcome.failed(claimed, code=code, why=why, retry=retry, after=after)

@@ -1,0 +1,19 @@
+"""What is kept of an error: its code and message; never locals, inputs or a traceback, which may hold secrets."""
+
+from __future__ import annotations
+
+from hitl.exceptions import HitlError
+
+_MOST = 2000
+
+
+def told(error: BaseException) -> tuple[str, str]:
+    """The stable code and the text of an error, fit for both databases and the audit."""
+    if isinstance(error, HitlError):
+        return error.code, clean(error.message)
+    return "handler_error", clean(f"{type(error).__name__}: {error}")
+
+
+def clean(text: str) -> str:
+    """The text without what the databases refuse, and not longer than a screen."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "�")[:_MOST]

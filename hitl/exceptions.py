@@ -1,0 +1,211 @@
+"""Every error once: the docstring says what went wrong, `code` is stable and meant for machines.
+
+Errors are raised low and become HTTP only in `api/`. `HitlError.details` holds what a caller needs to go on:
+the recorded outcome, the current digest, the field that was wrong.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+
+class HitlError(Exception):
+    """Something hitl refuses or cannot do."""
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str = "", **details: Any) -> None:
+        self.message = message or (self.__doc__ or self.code).strip()
+        self.details = details
+        super().__init__(self.message)
+
+
+# -- what authors write ---------------------------------------------------------------------------
+
+
+class InvalidWorkflow(HitlError):
+    """A workflow's definition is wrong; the message names the workflow, the step and what to change."""
+
+    code = "invalid_workflow"
+
+
+class InvalidPolicy(HitlError):
+    """A policy document is wrong; the message names the field and what to change."""
+
+    code = "invalid_policy"
+
+
+class DuplicateName(HitlError):
+    """A handler used one name twice in one entry; names are how results are found again."""
+
+    code = "duplicate_name"
+
+
+class PauseSwallowed(HitlError):
+    """A handler caught the pause and went on; let BaseException pass (catch Exception instead)."""
+
+    code = "pause_swallowed"
+
+
+# -- bad input ------------------------------------------------------------------------------------
+
+
+class BadInput(HitlError):
+    """A value that cannot be taken as it is; the message names the path and what is wrong."""
+
+    code = "bad_input"
+
+
+class NotCanonical(BadInput):
+    """Not JSON that both databases and every verifier read alike."""
+
+    code = "not_json"
+
+
+class TooLarge(BadInput):
+    """Larger than the setting allows."""
+
+    code = "too_large"
+
+
+class InvalidAction(BadInput):
+    """An action without title or impact, or whose arguments fail its model."""
+
+    code = "invalid_action"
+
+
+# -- not there ------------------------------------------------------------------------------------
+
+
+class NotFound(HitlError):
+    """There is no such thing, or it is not yours to see."""
+
+    code = "not_found"
+
+
+class UnknownWorkflow(NotFound):
+    """No workflow of this name is registered."""
+
+    code = "unknown_workflow"
+
+
+class UnknownRun(NotFound):
+    """There is no run with this id."""
+
+    code = "unknown_run"
+
+
+class UnknownStep(NotFound):
+    """The run has no step of this name."""
+
+    code = "unknown_step"
+
+
+class UnknownApproval(NotFound):
+    """There is no approval with this id that you may see."""
+
+    code = "unknown_approval"
+
+
+class UnknownReviewer(NotFound):
+    """A gate names a user or group that does not exist."""
+
+    code = "unknown_reviewer"
+
+
+class UnknownPolicy(NotFound):
+    """A gate names a policy that does not exist."""
+
+    code = "unknown_policy"
+
+
+# -- too late, or somebody else was first -----------------------------------------------------------
+
+
+class RunEnded(HitlError):
+    """The run has ended; nothing more can happen to it."""
+
+    code = "run_ended"
+
+
+class AlreadyDecided(HitlError):
+    """Somebody decided this already; `details` has the outcome."""
+
+    code = "already_decided"
+
+
+class ApprovalClosed(HitlError):
+    """The request ended by time, by a cancel or with its run; `details` says when and why."""
+
+    code = "approval_closed"
+
+
+class StaleApproval(HitlError):
+    """What you saw is not what would be decided; `details` has the current revision and digest."""
+
+    code = "stale_approval"
+
+
+class AlreadyConsumed(HitlError):
+    """The approved action has started; it can no longer be revoked."""
+
+    code = "already_consumed"
+
+
+class IdempotencyConflict(HitlError):
+    """The idempotency key was used for another request."""
+
+    code = "idempotency_conflict"
+
+
+class LeaseLost(HitlError):
+    """The worker was too slow: its lease ended and its outcome is refused."""
+
+    code = "lease_lost"
+
+
+# -- may not --------------------------------------------------------------------------------------
+
+
+class NotAllowed(HitlError):
+    """You may not do this; `details["reason"]` says why."""
+
+    code = "not_allowed"
+
+    def __init__(self, message: str = "", *, reason: str, **details: Any) -> None:
+        super().__init__(message, reason=reason, **details)
+
+
+class VerdictNotOffered(HitlError):
+    """This request does not offer that verdict."""
+
+    code = "verdict_not_offered"
+
+
+class InvalidDecision(HitlError):
+    """Something is missing from or wrong in the decision; `details["fields"]` says what, by field."""
+
+    code = "invalid_decision"
+
+    def __init__(self, message: str = "", *, fields: dict[str, str]) -> None:
+        super().__init__(message or "; ".join(f"{k}: {v}" for k, v in fields.items()), fields=fields)
+
+
+# -- inside a handler -----------------------------------------------------------------------------
+
+
+class SignalTimeout(HitlError):
+    """No signal came in time. A timeout never looks like an answer."""
+
+    code = "signal_timeout"
+
+
+class StepFailed(HitlError):
+    """Raised by a handler: the step failed. `retry` says whether trying again may help, `after` when."""
+
+    code = "step_failed"
+
+    def __init__(self, message: str = "", *, retry: bool = False, after: Any = None) -> None:
+        super().__init__(message)
+        self.retry = retry
+        self.after = after

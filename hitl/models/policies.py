@@ -1,0 +1,85 @@
+"""Who must say yes, and which programs may come in."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth.models import Group
+from django.db import models
+from django.db.models import Q
+
+from hitl.definition.values import PolicyDocument
+from hitl.models.fields import key, person
+
+
+class Policy(models.Model):
+    """One version of a named policy; a change is a new row. At most one version is active."""
+
+    name = models.CharField(max_length=100)
+    version = models.PositiveIntegerField()
+    document = models.JSONField()
+    active = models.BooleanField(default=True)
+    author = person()
+    created_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "policies"
+        constraints = [
+            models.UniqueConstraint(fields=["name", "version"], name="hitl_policy_version"),
+            models.UniqueConstraint(fields=["name"], name="hitl_policy_active", condition=Q(active=True)),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} v{self.version}"
+
+    @property
+    def value(self) -> PolicyDocument:
+        """The document as a value."""
+        return PolicyDocument.read(self.document)
+
+
+class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
+    """Which keys."""
+
+    def usable(self, now: datetime) -> ApiKeyQuerySet:
+        """Those neither revoked nor expired."""
+        return self.filter(revoked_at=None).filter(Q(expires_at=None) | Q(expires_at__gt=now))
+
+
+class ApiKey(models.Model):
+    """A program's way in. Only the hash of its secret is kept; no scope lets it decide."""
+
+    id = key()
+    prefix = models.CharField(max_length=16, unique=True)
+    secret_hash = models.BinaryField(max_length=32)
+    agent = models.CharField(max_length=100)
+    owner_user = person()
+    owner_group = models.ForeignKey(Group, models.PROTECT, null=True, blank=True, related_name="+", db_index=False)
+    scopes: Any = models.JSONField(default=list)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+
+    objects = ApiKeyQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "API key"
+        constraints = [
+            models.CheckConstraint(
+                name="hitl_apikey_owner",
+                condition=Q(owner_user=None, owner_group__isnull=False) | Q(owner_user__isnull=False, owner_group=None),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.agent} (hitl_{self.prefix}_…)"
+
+    is_active = True
+    is_anonymous = False
+
+    @property
+    def is_authenticated(self) -> bool:
+        """DRF asks this of whoever comes in; a key that got so far was checked."""
+        return True

@@ -1,0 +1,118 @@
+"""Delivering what is in the outbox: take a row for a while, send outside any transaction, then mark it.
+
+A worker that dies between sending and marking leaves the row to be tried again: at most one message too many, and the
+attempts on the row say so.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from datetime import timedelta
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.db import transaction
+from django.db.models import F, Q
+
+from hitl import clock
+from hitl.conf import conf
+from hitl.crashpoints import crashpoint
+from hitl.models import Approval, Assignment, Notification
+from hitl.notifications.channels import email
+from hitl.states import ApprovalStatus, NotificationStatus
+from hitl.transitions import move_notification
+
+log = logging.getLogger(__name__)
+
+_HOLD = timedelta(minutes=5)  # how long a taken row is left alone
+_FIRST_RETRY = 30
+_LONGEST_RETRY = 3600
+
+
+def deliver(limit: int = 200) -> int:
+    """Deliver up to `limit` notices that are due; returns how many left the outbox."""
+    now = clock.now()
+    due = Notification.objects.due(now).select_related("approval__run__workflow", "recipient")[:limit]
+    return sum(_one(row) for row in list(due) if _take(row))
+
+
+def _take(row: Notification) -> bool:
+    """Hold the row against other deliverers; False when one was faster."""
+    now = clock.now()
+    row.attempts += 1
+    mine = Notification.objects.filter(
+        pk=row.pk, status=NotificationStatus.PENDING, next_attempt_at=row.next_attempt_at
+    )
+    return mine.update(attempts=F("attempts") + 1, next_attempt_at=now + _HOLD) == 1
+
+
+def _one(row: Notification) -> int:
+    approval = row.approval
+    if approval is None or approval.status != ApprovalStatus.PENDING:
+        return int(_move(row, NotificationStatus.DROPPED, last_error="the request is closed"))
+    if row.recipient is None:
+        return int(_spread(row, approval))
+    try:
+        sent = email.send(row.kind, approval, row.recipient)
+        crashpoint("after_send")
+    except Exception as error:
+        return _failed(row, error)
+    if not sent:
+        return int(_move(row, NotificationStatus.DROPPED, last_error="this person has no mail address"))
+    return int(_move(row, NotificationStatus.SENT, sent_at=clock.now(), last_error=""))
+
+
+def _spread(row: Notification, approval: Approval) -> bool:
+    """Turn a row for everybody into one a person, then deliver those in the same pass of the outbox."""
+    now = clock.now()
+    rows = [
+        Notification(
+            approval=approval,
+            kind=row.kind,
+            recipient=person,
+            channel="email",
+            dedupe_key=f"{row.dedupe_key}:{person.pk}",
+            created_at=now,
+            next_attempt_at=now,
+        )
+        for person in recipients(approval)
+    ]
+    with transaction.atomic():
+        Notification.objects.bulk_create(rows, ignore_conflicts=True)
+        done = _move(row, NotificationStatus.SENT, sent_at=now)
+    for person in rows:
+        if _take(person):
+            _one(person)
+    return done
+
+
+def recipients(approval: Approval) -> list[Any]:
+    """The people asked at this stage: active, each once over all groups, never those whose own request it is."""
+    asked = Assignment.objects.filter(approval=approval.pk, stage=approval.stage)
+    return list(
+        get_user_model()
+        .objects.filter(is_active=True)
+        .filter(Q(pk__in=asked.values("user")) | Q(groups__in=asked.values("group")))
+        .exclude(pk__in=[pk for pk in (approval.requester_id, approval.on_behalf_of_id) if pk is not None])
+        .order_by("pk")
+        .distinct()
+    )
+
+
+def _failed(row: Notification, error: Exception) -> int:
+    """Try again later, a little further apart each time; dead after so many attempts."""
+    told = f"{type(error).__name__}: {error}"[:1000]
+    log.warning("notification %s failed (attempt %s): %s", row.pk, row.attempts, told)
+    if row.attempts >= conf.MAIL_ATTEMPTS:
+        _move(row, NotificationStatus.DEAD, last_error=told)
+        return 0
+    wait = min(_FIRST_RETRY * 2 ** (row.attempts - 1), _LONGEST_RETRY) * random.uniform(0.75, 1.25)  # noqa: S311
+    Notification.objects.filter(pk=row.pk).update(
+        last_error=told, next_attempt_at=clock.now() + timedelta(seconds=wait)
+    )
+    return 0
+
+
+def _move(row: Notification, to: NotificationStatus, **fields: Any) -> bool:
+    return move_notification(row, to, **fields)

@@ -1,0 +1,50 @@
+"""What each notice says. The words are in `templates/hitl/mail/`; this module chooses what they may show."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.template.loader import render_to_string
+from django.utils import timezone
+
+from hitl.definition.text import one_line
+from hitl.models import Approval
+
+_QUIET = ("high", "critical")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A mail's subject and its two bodies."""
+
+    subject: str
+    text: str
+    html: str
+
+
+def message(kind: str, approval: Approval, *, link: str) -> Message:
+    """The message of one notice kind to one person; at high and critical risk it carries no arguments."""
+    context: dict[str, Any] = {
+        "approval": approval,
+        "link": link,
+        "args": {} if approval.risk in _QUIET else approval.args,
+        "due": timezone.localtime(approval.expires_at),
+        "workflow": approval.run.workflow.title,
+        "silence": approval.required.on_timeout,
+        "short_digest": approval.digest[:8],
+        "asks": requester_name(approval),
+    }
+    base = f"hitl/mail/{kind}"
+    return Message(
+        subject=one_line(render_to_string(f"{base}.subject.txt", context)),
+        text=render_to_string(f"{base}.txt", context),
+        html=render_to_string(f"{base}.html", context),
+    )
+
+
+def requester_name(approval: Approval) -> str:
+    """Who asks, for people: the requester's name, the agent's, or that it was the system."""
+    if approval.requester is not None:
+        return approval.requester.get_full_name() or approval.requester.get_username()
+    return approval.agent_key.agent if approval.agent_key is not None else "the system"

@@ -1,0 +1,52 @@
+"""Named policies: versioned, never edited, copied onto the requests that open under them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db import transaction
+
+from hitl import audit
+from hitl.audit import Actor, Entry
+from hitl.definition import PolicyDocument
+from hitl.exceptions import UnknownPolicy
+from hitl.models import Policy, sql
+from hitl.policies.requirements import resolve
+
+
+def active_policy(name: str) -> Policy:
+    """The version new requests get; raises UnknownPolicy."""
+    policy = Policy.objects.filter(name=name, active=True).first()
+    if policy is None:
+        raise UnknownPolicy(f"there is no policy {name!r}; apply one with manage.py hitl policy apply FILE")
+    return policy
+
+
+def apply_policy(document: Any, *, actor: Any) -> Policy:
+    """Make a document the active version of its policy and record who did; the same document again changes nothing.
+
+    Requests that are open keep the version they opened with. Raises InvalidPolicy, and UnknownReviewer for a group or
+    user that does not exist.
+    """
+    value = PolicyDocument.read(document)
+    for stage in value.default.stages:
+        resolve(stage.reviewers)
+    who = Actor.of(actor)
+    body = value.model_dump(mode="json", exclude_defaults=True)
+    with transaction.atomic():
+        current = Policy.objects.select_for_update().filter(name=value.name).order_by("-version").first()
+        if current is not None and current.active and current.document == body:
+            return current
+        Policy.objects.filter(name=value.name, active=True).update(active=False)
+        policy = Policy.objects.create(
+            name=value.name,
+            version=current.version + 1 if current else 1,
+            document=body,
+            author_id=who.id if who.is_person else None,
+            created_at=sql.database_clock(),
+        )
+        entry = Entry(
+            "hitl.policy.applied", who, f"policy:{policy.name}", {"version": policy.version, "document": body}
+        )
+        audit.append(f"policy:{policy.name}", [entry])
+    return policy

@@ -1,0 +1,25 @@
+"""Door for Celery: thin shells that call one function each. Arguments are ids and names; rows are read anew."""
+
+from __future__ import annotations
+
+from celery import shared_task
+
+from hitl import engine, notifications
+
+
+@shared_task(name="hitl.work", ignore_result=True)
+def work(queue: str) -> int:
+    """Run what is ready on a queue."""
+    return engine.drain(queue)
+
+
+@shared_task(name="hitl.deliver", ignore_result=True)
+def deliver() -> int:
+    """Deliver what is due."""
+    return notifications.deliver()
+
+
+@shared_task(name="hitl.sweep", ignore_result=True)
+def sweep() -> dict[str, int]:
+    """Do the periodic duties once."""
+    return engine.sweep()

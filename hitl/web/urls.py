@@ -1,0 +1,15 @@
+"""Addresses of links and health."""
+
+from django.urls import path
+from django.views.generic import RedirectView
+
+from hitl.web import health, links
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="review:index")),
+    path("r/", links.opened, name="hitl-link"),
+    path("r/<str:token>/", links.arrive, name="hitl-link-token"),
+    path("healthz", health.alive, name="hitl-alive"),
+    path("readyz", health.ready, name="hitl-ready"),
+    path("metrics", health.metrics, name="hitl-metrics"),
+]

@@ -1,0 +1,13 @@
+"""Where the doors are."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from hitl.admin.site import review_site
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("review/", review_site.urls),
+    path("api/v1/", include("hitl.api.urls")),
+    path("", include("hitl.web.urls")),
+]
