@@ -13,9 +13,12 @@ from hitl.definition import Action, Complete, Workflow
 from hitl.exceptions import HitlError, SignalTimeout, StepFailed
 
 if TYPE_CHECKING:
-    from hitl.audit import SYSTEM
-    from hitl.decisions import decide, revoke
-    from hitl.engine import cancel, signal, start
+    from hitl.audit import SYSTEM as SYSTEM
+    from hitl.decisions.decide import decide as decide
+    from hitl.decisions.revoke import revoke as revoke
+    from hitl.engine import cancel as cancel
+    from hitl.engine import signal as signal
+    from hitl.engine.start import start as start
 
 __version__ = "0.1.0"
 

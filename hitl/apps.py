@@ -19,7 +19,8 @@ class HitlConfig(AppConfig):
 
     def ready(self) -> None:
         """Bind `Workflow.start`, import every app's `workflows.py`, and wire what follows a migration."""
-        from hitl import checks as ours, engine
+        from hitl import checks as ours
+        from hitl import engine
         from hitl.definition import verbs
 
         verbs.bind(start=engine.start)

@@ -1,6 +1,6 @@
 """What follows from a change: which steps start, how the run stands, and what closes when it ends.
 
-Decisions, signals, timers and workers all end with these functions, so that a run goes on the same way whoever moved it.
+Decisions, signals, timers and workers all end with these functions: a run goes on the same way whoever moved it.
 """
 
 from __future__ import annotations

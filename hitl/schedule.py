@@ -22,8 +22,10 @@ def ensure_sweep(using: str = "default") -> None:
         return
     every: timedelta = conf.SWEEP_INTERVAL
     schedule: Any = apps.get_model("django_celery_beat", "IntervalSchedule")
-    interval, _ = schedule.objects.using(using).get_or_create(every=max(1, round(every.total_seconds())), period="seconds")
-    task.objects.using(using).get_or_create(  # type: ignore[attr-defined]
+    interval, _ = schedule.objects.using(using).get_or_create(
+        every=max(1, round(every.total_seconds())), period="seconds"
+    )
+    task.objects.using(using).get_or_create(
         name=NAME,
         defaults={
             "task": "hitl.sweep",

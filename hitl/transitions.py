@@ -146,7 +146,9 @@ class Transition:
         """Wake whoever delivers notifications after the commit."""
         self._notices = True
 
-    def refuse(self, error: HitlError, action: str, subject: str, *, actor: Actor, keep: bool = False, **data: Any) -> None:
+    def refuse(
+        self, error: HitlError, action: str, subject: str, *, actor: Actor, keep: bool = False, **data: Any
+    ) -> None:
         """Lose: drop what was collected (unless `keep`: the expiry a late decision found), record one line, and have
         the error raised after the commit."""
         if not keep:

@@ -1,5 +1,5 @@
-"""One settings file. `DATABASE_URL` and `REDIS_URL` make it the production shape; without them everything runs embedded:
-SQLite and an in-memory broker, for one process."""
+"""One settings file. `DATABASE_URL` and `REDIS_URL` make it the production shape; without them everything runs
+embedded: SQLite and an in-memory broker, for one process."""
 
 from __future__ import annotations
 
@@ -27,7 +27,9 @@ def _secret_key() -> str:
     if given:
         return given
     if not EMBEDDED:
-        raise ImproperlyConfigured("Set SECRET_KEY: production does not make one up, since all processes must share it.")
+        raise ImproperlyConfigured(
+            "Set SECRET_KEY: production does not make one up, since all processes must share it."
+        )
     path = DATA_DIR / "secret_key"
     if not path.exists():
         DATA_DIR.mkdir(parents=True, exist_ok=True)
@@ -113,7 +115,11 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 if REDIS_URL:
     CACHES: dict[str, dict[str, Any]] = {
-        "default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL, "KEY_PREFIX": "hitl"}
+        "default": {
+            "BACKEND": "django.core.cache.backends.redis.RedisCache",
+            "LOCATION": REDIS_URL,
+            "KEY_PREFIX": "hitl",
+        }
     }
     CACHES["default"]["OPTIONS"] = {"socket_timeout": 5, "socket_connect_timeout": 3}
     HITL_BELL_CACHE = "default"
@@ -163,12 +169,18 @@ USE_TZ = True
 
 STATIC_URL = "static/"
 STATIC_ROOT = DATA_DIR / "static"
-WHITENOISE_USE_FINDERS = EMBEDDED
+WHITENOISE_USE_FINDERS = EMBEDDED  # no collectstatic needed for a try
+if EMBEDDED:
+    STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 
 # smtp://user:password@host:587/?tls=True; without it mails are files, and their links are printed.
 if env.str("EMAIL_URL", default=""):
     _mail = env.email("EMAIL_URL")
-    EMAIL_BACKEND, EMAIL_HOST, EMAIL_PORT = _mail["EMAIL_BACKEND"], _mail["EMAIL_HOST"], _mail["EMAIL_PORT"] or 25
+    EMAIL_BACKEND, EMAIL_HOST, EMAIL_PORT = (
+        _mail["EMAIL_BACKEND"],
+        _mail["EMAIL_HOST"],
+        _mail["EMAIL_PORT"] or 25,
+    )
     EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = _mail["EMAIL_HOST_USER"] or "", _mail["EMAIL_HOST_PASSWORD"] or ""
     EMAIL_USE_TLS, EMAIL_USE_SSL = _mail.get("EMAIL_USE_TLS", False), _mail.get("EMAIL_USE_SSL", False)
 else:
@@ -223,7 +235,9 @@ LOGGING = {
     "formatters": {
         "line": {
             "()": structlog.stdlib.ProcessorFormatter,
-            "processor": structlog.processors.JSONRenderer() if not EMBEDDED else structlog.dev.ConsoleRenderer(colors=False),
+            "processor": structlog.processors.JSONRenderer()
+            if not EMBEDDED
+            else structlog.dev.ConsoleRenderer(colors=False),
             "foreign_pre_chain": [
                 structlog.contextvars.merge_contextvars,
                 structlog.stdlib.add_log_level,

@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -57,7 +57,12 @@ class Postgres:
 
     def _run(self, *command: str) -> None:
         subprocess.run(
-            command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=self.folder, **self._as
+            command,
+            check=True,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            cwd=self.folder,
+            **self._as,
         )
 
     def create(self) -> None:
@@ -130,10 +135,8 @@ def postgres() -> Iterator[Postgres]:
         server.create()
         yield server
     finally:
-        try:
+        with suppress(subprocess.CalledProcessError):  # its test may have stopped it
             server.stop("immediate")
-        except subprocess.CalledProcessError:
-            pass  # it was stopped by its test
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -27,7 +27,6 @@ from hitl.models.audit import AuditRecord
 from hitl.states import NotificationStatus
 from hitl.transitions import move_notification
 
-
 if TYPE_CHECKING:
     _Base = admin.ModelAdmin[Any]
     _Inline = admin.TabularInline[Step, Run]
@@ -59,7 +58,16 @@ class StepsInline(_Inline):
 
     model = Step
     fk_name = "run"
-    fields = readonly_fields = ("name", "kind", "status", "attempt", "waiting_for", "started_at", "ended_at", "failure_text")
+    fields = readonly_fields = (
+        "name",
+        "kind",
+        "status",
+        "attempt",
+        "waiting_for",
+        "started_at",
+        "ended_at",
+        "failure_text",
+    )
     ordering = ("id",)
     can_delete = False
     extra = 0
@@ -111,7 +119,16 @@ class RunAdmin(ReadOnly):
 class NotificationAdmin(ReadOnly):
     """The outbox and its dead letters."""
 
-    list_display = ("kind", "recipient", "channel", "status", "attempts", "next_attempt_at", "last_error", "created_at")
+    list_display = (
+        "kind",
+        "recipient",
+        "channel",
+        "status",
+        "attempts",
+        "next_attempt_at",
+        "last_error",
+        "created_at",
+    )
     list_filter = ("status", "kind", "channel")
     list_select_related = ("recipient",)
     ordering = ("-id",)
@@ -122,9 +139,7 @@ class NotificationAdmin(ReadOnly):
         """Put dead letters back into the outbox."""
         dead = queryset.filter(status=NotificationStatus.DEAD)
         pending = NotificationStatus.PENDING
-        moved = sum(
-            move_notification(row, pending, attempts=0, next_attempt_at=clock.now()) for row in dead
-        )
+        moved = sum(move_notification(row, pending, attempts=0, next_attempt_at=clock.now()) for row in dead)
         self.message_user(request, f"{moved} messages will be tried again.", messages.SUCCESS)
 
     def has_operate_permission(self, request: HttpRequest) -> bool:
@@ -136,7 +151,16 @@ class NotificationAdmin(ReadOnly):
 class ApprovalAdmin(ReadOnly):
     """Requests as rows; deciding happens under `/review/`."""
 
-    list_display = ("title", "status", "risk", "requester", "revision", "expires_at", "decided_via", "consumed_at")
+    list_display = (
+        "title",
+        "status",
+        "risk",
+        "requester",
+        "revision",
+        "expires_at",
+        "decided_via",
+        "consumed_at",
+    )
     list_filter = ("status", "risk", "decided_via")
     list_select_related = ("requester",)
     search_fields = ("id", "title")
@@ -192,7 +216,15 @@ class PolicyAdmin(ReadOnly):
 class ApiKeyAdmin(ReadOnly):
     """Keys of agents; secrets are not kept."""
 
-    list_display = ("agent", "prefix", "owner_user", "owner_group", "last_used_at", "expires_at", "revoked_at")
+    list_display = (
+        "agent",
+        "prefix",
+        "owner_user",
+        "owner_group",
+        "last_used_at",
+        "expires_at",
+        "revoked_at",
+    )
     ordering = ("-id",)
     exclude = ("secret_hash",)
 

@@ -72,7 +72,7 @@ class ReviewAdmin(_Base):
         return TemplateResponse(request, "hitl/review/inbox.html", context)
 
     @method_decorator(never_cache)
-    def change_view(  # type: ignore[override]
+    def change_view(
         self, request: HttpRequest, object_id: Any, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
         """One request. Looking at it is remembered for those who are asked, and changes nothing else."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.contrib.admin import AdminSite
 from django.contrib.auth.forms import AuthenticationForm
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 
 
@@ -22,7 +22,7 @@ class ReviewSite(AdminSite):
         """Everybody who is signed in and active."""
         return request.user.is_active and request.user.is_authenticated
 
-    def index(self, request: HttpRequest, extra_context: object = None) -> HttpResponse:
+    def index(self, request: HttpRequest, extra_context: object = None) -> HttpResponseRedirect:  # type: ignore[override]
         """The inbox is the start."""
         return HttpResponseRedirect(reverse("review:hitl_approval_changelist"))
 

@@ -77,7 +77,7 @@ class RunDetail(RunShape):
     steps = serializers.SerializerMethodField()
 
     class Meta(RunShape.Meta):
-        fields = (*RunShape.Meta.fields, "steps")
+        fields: Any = (*RunShape.Meta.fields, "steps")
 
     def get_steps(self, run: Run) -> list[dict[str, Any]]:
         """In the order they were created."""
@@ -108,7 +108,7 @@ class ApprovalDetail(ApprovalShape):
     can = serializers.SerializerMethodField()
 
     class Meta(ApprovalShape.Meta):
-        fields = (
+        fields: Any = (
             *ApprovalShape.Meta.fields, "description", "phrase", "editable", "args_schema", "effective_digest",
             "not_before", "execute_by", "action", "effective_args", "can",
         )  # fmt: skip

@@ -46,7 +46,7 @@ def seal(
     for entry in entries:
         seq += 1
         record = _record(stream, seq, head, at, entry)
-        head = record.hash
+        head = bytes(record.hash)
         records.append(record)
     return records, seq, head
 

@@ -69,9 +69,7 @@ def _heads(run_id: uuid.UUID | None) -> Iterator[tuple[str, tuple[int, bytes]]]:
             yield stream.stream, (stream.seq, bytes(stream.hash))
 
 
-def _check_stream(
-    report: Report, stream: str, records: Iterable[AuditRecord], head: tuple[int, bytes] | None
-) -> None:
+def _check_stream(report: Report, stream: str, records: Iterable[AuditRecord], head: tuple[int, bytes] | None) -> None:
     seq, prev = 0, b""
     for record in records:
         report.records += 1
@@ -84,7 +82,9 @@ def _check_stream(
     if head is None:
         report.problems.append(Problem(stream, seq, "the stream has records but no head: its run or row is missing"))
     elif seq < head[0]:
-        report.problems.append(Problem(stream, seq + 1, f"the records after {seq} are missing: the head says {head[0]}"))
+        report.problems.append(
+            Problem(stream, seq + 1, f"the records after {seq} are missing: the head says {head[0]}")
+        )
     elif (seq, prev) != head:
         report.problems.append(Problem(stream, seq, f"the head on the run or stream names another record ({head[0]})"))
 

@@ -15,7 +15,7 @@ from typing import Any
 from hitl.audit import Actor
 from hitl.decisions.edits import changed_paths, edited_bytes
 from hitl.decisions.expire import expire_now
-from hitl.decisions.inbox import find_visible
+from hitl.decisions.inbox import as_id, find_visible, run_of
 from hitl.decisions.quorum import tally
 from hitl.decisions.resolve import resolve
 from hitl.definition.binding import binding_digest
@@ -33,7 +33,12 @@ from hitl.policies.eligibility import REASONS, gather, offered, why_not
 from hitl.states import ApprovalStatus, Verdict
 from hitl.transitions import Transition, locked
 
-_BY_PEOPLE = {ApprovalStatus.APPROVED, ApprovalStatus.REJECTED, ApprovalStatus.ANSWERED, ApprovalStatus.REVOKED}
+_BY_PEOPLE = {
+    ApprovalStatus.APPROVED,
+    ApprovalStatus.REJECTED,
+    ApprovalStatus.ANSWERED,
+    ApprovalStatus.REVOKED,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +55,7 @@ class Outcome:
     @property
     def open(self) -> bool:
         """Whether more votes are needed."""
-        return self.approval.status == ApprovalStatus.PENDING
+        return self.approval.is_pending
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +90,16 @@ def decide(
     AlreadyDecided, ApprovalClosed, StaleApproval, NotAllowed, VerdictNotOffered or InvalidDecision; of two opposing
     decisions at once exactly one is recorded, and the other is told what it was.
     """
-    row = find_visible(approval, actor)
     who = Actor.of(actor)
     vote = Vote(verdict, digest, revision, comment.strip(), args, phrase, channel)
-    with locked(row.run_id) as t:
-        row = Approval.objects.select_for_update().get(pk=row.pk)
+    run_id = run_of(approval)
+    with locked(run_id) as t:
+        row = Approval.objects.select_for_update().get(pk=as_id(approval))
         votes = list(Decision.objects.filter(approval=row.pk, withdrawn_at=None))
         try:
             return _decide(t, row, votes, who, vote)
         except HitlError as error:
+            find_visible(row, actor)  # check 1, asked only now: who may vote sees it anyway
             # An expiry that was found on the way is kept; everything else is dropped.
             late = row.status == ApprovalStatus.EXPIRED and t.knows(row)
             t.refuse(
@@ -200,7 +206,7 @@ def _record(
     )
     t.add(decision)
     count = tally(approval.required.stages[approval.stage], _verdicts([*votes, decision], approval.stage))
-    said = {"verdict": vote.verdict, "comment": vote.comment, "channel": vote.channel}
+    said: dict[str, Any] = {"verdict": vote.verdict, "comment": vote.comment, "channel": vote.channel}
     if count.result == "open":
         said |= {"have": count.have, "need": count.need, "title": approval.title, "digest": approval.digest}
         t.record("hitl.approval.voted", f"approval:{approval.pk}", actor=who, **said)
@@ -216,7 +222,7 @@ def _record(
             **said,
         )
     else:
-        edit = {"changed": sorted(changed_paths(approval.args, vote.args))} if effective else {}
+        edit: dict[str, Any] = {"changed": sorted(changed_paths(approval.args, vote.args))} if effective else {}
         resolve(
             t,
             approval,

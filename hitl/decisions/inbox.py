@@ -42,15 +42,29 @@ def visible(who: Any) -> ApprovalQuerySet:
 
 def find_visible(approval: Approval | uuid.UUID | str, who: Any) -> Approval:
     """One request by id, if this user or key may see it; raises UnknownApproval alike for both kinds of no."""
-    pk = approval.pk if isinstance(approval, Approval) else approval
-    try:
-        pk = pk if isinstance(pk, uuid.UUID) else uuid.UUID(str(pk))
-    except ValueError:
-        raise UnknownApproval(f"{pk!r} is no approval id") from None
+    pk = as_id(approval)
     row = visible(who).filter(pk=pk).first()
     if row is None:
         raise UnknownApproval(f"there is no request {pk} that you may see")
     return row
+
+
+def run_of(approval: Approval | uuid.UUID | str) -> uuid.UUID:
+    """The run a request belongs to; raises UnknownApproval."""
+    pk = as_id(approval)
+    run_id: uuid.UUID | None = Approval.objects.filter(pk=pk).values_list("run_id", flat=True).first()
+    if run_id is None:
+        raise UnknownApproval(f"there is no request {pk} that you may see")
+    return run_id
+
+
+def as_id(approval: Approval | uuid.UUID | str) -> uuid.UUID:
+    """The id behind whatever a door was given; raises UnknownApproval for what is none."""
+    pk = approval.pk if isinstance(approval, Approval) else approval
+    try:
+        return pk if isinstance(pk, uuid.UUID) else uuid.UUID(str(pk))
+    except ValueError:
+        raise UnknownApproval(f"{pk!r} is no approval id") from None
 
 
 def mark_seen(approval: Approval, user: Any) -> None:

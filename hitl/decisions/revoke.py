@@ -9,7 +9,7 @@ from hitl import progress
 from hitl.audit import Actor
 from hitl.decisions.inbox import find_visible
 from hitl.decisions.resolve import wake_handler
-from hitl.exceptions import AlreadyConsumed, ApprovalClosed, NotAllowed
+from hitl.exceptions import AlreadyConsumed, ApprovalClosed, HitlError, NotAllowed
 from hitl.models import Approval, Decision
 from hitl.states import ApprovalStatus, RunStatus, StepStatus
 from hitl.transitions import Transition, locked
@@ -34,11 +34,9 @@ def revoke(approval: Approval | uuid.UUID | str, *, actor: Any, comment: str = "
     return row
 
 
-def _why_not(approval: Approval, who: Actor) -> Exception | None:
-    voted = who.is_person and Decision.objects.filter(
-        approval=approval.pk, actor=who.id, actor__is_active=True, withdrawn_at=None
-    )
-    if not voted or not voted.exists():
+def _why_not(approval: Approval, who: Actor) -> HitlError | None:
+    votes = Decision.objects.filter(approval=approval.pk, actor__is_active=True, withdrawn_at=None)
+    if not who.is_person or not votes.filter(actor__pk=who.id).exists():
         return NotAllowed("only those who approved this can revoke it", reason="not_voter")
     if approval.consumed_at is not None:
         return AlreadyConsumed(consumed_at=approval.consumed_at.isoformat())

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -63,7 +62,7 @@ def gate_spec(
                 raise InvalidWorkflow(f"{where}: reviewers= is a list, not the text {reviewers!r}")
             requirement = Requirement(
                 stages=(Stage(reviewers=tuple(reviewers), approvals=approvals, rejections=rejections),),
-                comment=comment,  # type: ignore[arg-type]
+                comment=comment,
                 prevent_self_review=prevent_self_review,
             )
         return GateSpec(
@@ -73,12 +72,12 @@ def gate_spec(
             impact=impact,
             description=description,
             topic=topic or subject,
-            level=level,  # type: ignore[arg-type]
+            level=level,
             phrase=phrase,
-            risk=risk,  # type: ignore[arg-type]
+            risk=risk,
             reversible=reversible,
             timeout=seconds(timeout),
-            on_timeout=on_timeout,  # type: ignore[arg-type]
+            on_timeout=on_timeout,
             editable=None if editable is None else tuple(editable),
             execute_within=seconds(execute_within),
             cool_off=seconds(cool_off) or 0,
@@ -87,4 +86,3 @@ def gate_spec(
         )
     except ValidationError as error:
         raise InvalidWorkflow(f"{where}: {explain(error)}") from error
-

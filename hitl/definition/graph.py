@@ -79,6 +79,11 @@ def _check_cycles(workflow: str, steps: list[StepSpec]) -> None:
 
 def _check_gates(workflow: str, steps: list[StepSpec]) -> None:
     for gate in (spec for spec in steps if spec.kind == "gate"):
+        if len(gate.after) != 1 and not (gate.asks and gate.asks.calls_action):
+            raise InvalidWorkflow(
+                f"gate {gate.name!r} of workflow {workflow!r} comes after {len(gate.after)} steps; "
+                "give it action=, a function that returns the Action to propose"
+            )
         behind = [spec.name for spec in steps if gate.name in spec.after]
         if len(behind) != 1:
             found = " and ".join(repr(name) for name in behind) or "none"

@@ -100,9 +100,7 @@ def _grants(t: Transition, step: Step) -> list[Approval]:
     gates = {t.step(name).pk for name in t.spec(step).gates}
     rows = Approval.objects.filter(run=t.run, step__in=[*gates, step.pk]).select_for_update().order_by("revision")
     newest = {(row.step_id, row.key): row for row in rows}
-    return [
-        row for (owner, _), row in newest.items() if owner in gates or row.status == ApprovalStatus.APPROVED
-    ]
+    return [row for (owner, _), row in newest.items() if owner in gates or row.status == ApprovalStatus.APPROVED]
 
 
 def _usable(t: Transition, step: Step, grant: Approval) -> bool:

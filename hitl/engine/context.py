@@ -171,7 +171,7 @@ class Context:
         key = self._take("signal", name)
         found = self._remembered.get(key)
         if found is None:
-            self._pause(WaitForSignal(name, timeout or conf.SIGNAL_TIMEOUT, from_))
+            raise self._leave(WaitForSignal(name, timeout or conf.SIGNAL_TIMEOUT, from_))
         if found.get("timeout"):
             if default is MISSING:
                 raise SignalTimeout(f"no signal {name!r} came in time")
@@ -193,7 +193,7 @@ class Context:
         if row is not None and row.status != ApprovalStatus.PENDING:
             return _result(row)
         gate = gate_spec(f"ctx.approve({name!r})", **options)
-        return self._pause(WaitForApproval(self._at(key), action, gate))
+        raise self._leave(WaitForApproval(self._at(key), action, gate))
 
     async def aapprove(self, name: str, action: Action, **options: Any) -> ApprovalResult:
         """`approve` for async handlers."""
@@ -229,9 +229,9 @@ class Context:
         if self.paused is not None:
             raise self.paused
 
-    def _pause(self, pause: Pause) -> Any:
+    def _leave(self, pause: Pause) -> Pause:
         self.paused = pause
-        raise pause
+        return pause
 
     def _remember(self, key: str, value: Any) -> Any:
         """Store a result durably and return what will be returned when entered again: plain JSON."""

@@ -106,7 +106,8 @@ def evaluate(run: Run, spec: StepSpec, outputs: dict[str, Any]) -> Evaluated:
     if spec.asks.calls_action:
         action = _of(recipe.actions, spec)(ctx)
     else:
-        action = ctx.results[spec.after[0]]
+        proposer = spec.after[0]
+        action = outputs[proposer] if proposer in outputs else ctx.results[proposer]
     action = as_action(action, spec)
     risk = _of(recipe.risks, spec)(action) if spec.asks.calls_risk else None
     return Evaluated(proposal=decisions.prepare(spec.asks, action, risk=risk))

@@ -1,7 +1,7 @@
 """Keeping leases: one thread a process prolongs all of them with one statement.
 
-A handler that is over its step's timeout is not prolonged any more: a thread cannot be killed, but its lease ends, others
-may take the step, and its late outcome is fenced off.
+A handler that is over its step's timeout is not prolonged any more: a thread cannot be killed, but its lease ends,
+others may take the step, and its late outcome is fenced off.
 """
 
 from __future__ import annotations

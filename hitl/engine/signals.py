@@ -18,7 +18,12 @@ _KINDS = {"people": "user", "agents": "key"}
 
 
 def signal(
-    run: Run | uuid.UUID | str, name: str, payload: Any = None, *, sender: Any, idempotency_key: str | None = None
+    run: Run | uuid.UUID | str,
+    name: str,
+    payload: Any = None,
+    *,
+    sender: Any,
+    idempotency_key: str | None = None,
 ) -> Signal:
     """Send a signal; it is stored when this returns, and reaches the run however it stands.
 
@@ -103,9 +108,7 @@ def _answer(t: Transition, step: Step, name: str, value: dict[str, Any]) -> None
 
 def _waiting(t: Transition, name: str) -> list[Step]:
     return [
-        step
-        for step in t.steps.values()
-        if step.status == StepStatus.WAITING and step.waiting_for == f"signal:{name}"
+        step for step in t.steps.values() if step.status == StepStatus.WAITING and step.waiting_for == f"signal:{name}"
     ]
 
 

@@ -88,7 +88,9 @@ def _create(run: Run, definition: Definition, who: Actor) -> Run:
 def _first(run: Run, idempotency_key: str, who: Actor) -> Run:
     first = Run.objects.get(principal=who.text, idempotency_key=idempotency_key)
     if (first.workflow_id, first.input) != (run.workflow_id, run.input):
-        raise IdempotencyConflict(f"the key {idempotency_key!r} started run {first.pk} with another input", run=first.pk)
+        raise IdempotencyConflict(
+            f"the key {idempotency_key!r} started run {first.pk} with another input", run=first.pk
+        )
     return first
 
 

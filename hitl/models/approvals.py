@@ -47,9 +47,7 @@ class ApprovalQuerySet(models.QuerySet["Approval"]):
             Q(user=user.pk) | Q(group__in=Group.objects.filter(user=user.pk))
         )
         voted = Decision.objects.filter(approval=models.OuterRef("pk"), actor=user.pk)
-        return self.filter(
-            Q(requester=user.pk) | Q(on_behalf_of=user.pk) | models.Exists(asked) | models.Exists(voted)
-        )
+        return self.filter(Q(requester=user.pk) | Q(on_behalf_of=user.pk) | models.Exists(asked) | models.Exists(voted))
 
 
 class Approval(models.Model):
@@ -63,7 +61,9 @@ class Approval(models.Model):
     run = models.ForeignKey(Run, models.PROTECT, related_name="approvals", db_index=False)
     step = models.ForeignKey(Step, models.PROTECT, related_name="approvals", db_index=False)
     key = models.CharField(max_length=220, blank=True, help_text="empty for a gate, the name for ctx.approve")
-    kind = models.CharField(max_length=20, default="approval", choices=[("approval", "approval"), ("question", "question")])
+    kind = models.CharField(
+        max_length=20, default="approval", choices=[("approval", "approval"), ("question", "question")]
+    )
     revision = models.PositiveIntegerField(default=1)
     supersedes = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="+", db_index=False)
     topic = models.CharField(max_length=200, blank=True)
@@ -91,7 +91,9 @@ class Approval(models.Model):
     status = status(ApprovalStatus)
     requester = person()
     on_behalf_of = person()
-    agent_key = models.ForeignKey("hitl.ApiKey", models.PROTECT, null=True, blank=True, related_name="+", db_index=False)
+    agent_key = models.ForeignKey(
+        "hitl.ApiKey", models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+    )
     opened_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     remind_at = models.DateTimeField(null=True, blank=True)
@@ -135,7 +137,9 @@ class Approval(models.Model):
         indexes = [
             models.Index(fields=["expires_at"], name="hitl_approval_due", condition=Q(status="pending")),
             models.Index(
-                fields=["execute_by"], name="hitl_approval_grant", condition=Q(status="approved", consumed_at=None)
+                fields=["execute_by"],
+                name="hitl_approval_grant",
+                condition=Q(status="approved", consumed_at=None),
             ),
         ]
 
@@ -175,7 +179,7 @@ class Approval(models.Model):
     @property
     def is_pending(self) -> bool:
         """Whether people can still decide, as far as this row knows."""
-        return self.status == ApprovalStatus.PENDING
+        return bool(self.status == ApprovalStatus.PENDING)
 
 
 class Assignment(models.Model):
@@ -195,10 +199,14 @@ class Assignment(models.Model):
                 condition=Q(user=None, group__isnull=False) | Q(user__isnull=False, group=None),
             ),
             models.UniqueConstraint(
-                fields=["user", "approval", "stage"], name="hitl_assignment_user", condition=Q(user__isnull=False)
+                fields=["user", "approval", "stage"],
+                name="hitl_assignment_user",
+                condition=Q(user__isnull=False),
             ),
             models.UniqueConstraint(
-                fields=["group", "approval", "stage"], name="hitl_assignment_group", condition=Q(group__isnull=False)
+                fields=["group", "approval", "stage"],
+                name="hitl_assignment_group",
+                condition=Q(group__isnull=False),
             ),
         ]
         indexes = [models.Index(fields=["approval", "stage"], name="hitl_assignment_stage")]
@@ -229,7 +237,9 @@ class Decision(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["approval", "stage", "actor"], name="hitl_decision_once", condition=Q(withdrawn_at=None)
+                fields=["approval", "stage", "actor"],
+                name="hitl_decision_once",
+                condition=Q(withdrawn_at=None),
             ),
             models.CheckConstraint(name="hitl_decision_verdict", condition=Q(verdict__in=Verdict.values)),
         ]

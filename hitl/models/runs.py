@@ -64,7 +64,9 @@ class Run(models.Model):
     on_behalf_of = person()
     external_id = models.CharField(max_length=200, blank=True)
     idempotency_key = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 - null is "none given"
-    parent_step = models.ForeignKey("hitl.Step", models.PROTECT, null=True, blank=True, related_name="+", db_index=False)
+    parent_step = models.ForeignKey(
+        "hitl.Step", models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+    )
     retry_of = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="+", db_index=False)
     forked_from = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="+", db_index=False)
     deadline_at = models.DateTimeField(null=True, blank=True)
@@ -229,7 +231,9 @@ class Signal(models.Model):
         ]
         indexes = [
             models.Index(
-                fields=["run", "name", "id"], name="hitl_signal_unconsumed", condition=Q(consumed_at=None, late=False)
+                fields=["run", "name", "id"],
+                name="hitl_signal_unconsumed",
+                condition=Q(consumed_at=None, late=False),
             ),
         ]
 

@@ -25,7 +25,7 @@ Row = TypeVar("Row", bound=models.Model)
 
 SLIM = (
     "id", "run", "name", "kind", "status", "guarded", "revision", "attempt", "iteration", "queue",
-    "ready_at", "wake_at", "waiting_for", "lease_token", "lease_expires_at", "started_at",
+    "ready_at", "wake_at", "waiting_for", "lease_token", "lease_expires_at", "started_at", "instructions",
 )  # fmt: skip
 _MOST_PARAMETERS = 20_000
 
@@ -117,7 +117,8 @@ def write(inserts: Sequence[models.Model], updates: Sequence[tuple[models.Model,
             execute(text, params, fetch=False)
         return
     while parts:
-        taken, size = [], 0
+        taken: list[tuple[str, list[Any]]] = []
+        size = 0
         while parts and (not taken or size + len(parts[0][1]) <= _MOST_PARAMETERS):
             size += len(parts[0][1])
             taken.append(parts.pop(0))
@@ -148,9 +149,7 @@ def loader(model: type[Row], names: tuple[str, ...] | None = None) -> tuple[str,
 
 
 @lru_cache(maxsize=64)
-def _loader(
-    model: type[Row], names: tuple[str, ...] | None, vendor: str
-) -> tuple[str, Callable[[Sequence[Any]], Row]]:
+def _loader(model: type[Row], names: tuple[str, ...] | None, vendor: str) -> tuple[str, Callable[[Sequence[Any]], Row]]:
     table = model._meta.db_table
     fields = [f for f in model._meta.concrete_fields if names is None or f.name in names]
     attnames = [f.attname for f in fields]
@@ -179,11 +178,9 @@ def _inserts(rows: Sequence[models.Model]) -> list[tuple[str, list[Any]]]:
 def _insert(model: type[models.Model], rows: list[models.Model]) -> list[tuple[str, list[Any]]]:
     """Multi-row inserts; a column that no row fills is left to its NULL."""
     fields = [
-        field
-        for field in model._meta.concrete_fields
-        if any(getattr(row, field.attname) is not None for row in rows)
+        field for field in model._meta.concrete_fields if any(getattr(row, field.attname) is not None for row in rows)
     ]
-    columns = ", ".join(field.column for field in fields)
+    columns = ", ".join(str(field.column) for field in fields)
     one = f"({', '.join(['%s'] * len(fields))})"
     most = max(1, _MOST_PARAMETERS // len(fields))
     return [
@@ -201,7 +198,7 @@ def _updates(rows: Sequence[tuple[models.Model, frozenset[str]]]) -> list[tuple[
 
 def _update(row: models.Model, names: frozenset[str]) -> tuple[str, list[Any]]:
     meta = row._meta
-    fields = [meta.get_field(name) for name in sorted(names)]
+    fields: list[Any] = [meta.get_field(name) for name in sorted(names)]
     sets = ", ".join(f"{field.column} = %s" for field in fields)
     params = [_save(field, getattr(row, field.attname)) for field in fields]
     return (

@@ -46,5 +46,5 @@ def message(kind: str, approval: Approval, *, link: str) -> Message:
 def requester_name(approval: Approval) -> str:
     """Who asks, for people: the requester's name, the agent's, or that it was the system."""
     if approval.requester is not None:
-        return approval.requester.get_full_name() or approval.requester.get_username()
+        return str(approval.requester.get_full_name() or approval.requester.get_username())
     return approval.agent_key.agent if approval.agent_key is not None else "the system"

@@ -19,7 +19,7 @@ from hitl.states import Verdict
 REASONS = {
     "agent": "Programs never decide: a person has to, signed in as themselves.",
     "inactive": "This account is deactivated.",
-    "own_request": "You asked for this, or it was asked on your behalf or by your own agent; somebody else has to decide.",
+    "own_request": "You asked for this, or it was asked for you or by your own agent; somebody else has to decide.",
     "not_candidate": "You are not among the people who were asked.",
     "already_voted": "You have voted already.",
     "closed": "This request is closed.",

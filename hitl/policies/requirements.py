@@ -53,4 +53,4 @@ def resolve(reviewers: Sequence[str]) -> list[Candidate]:
 
 
 def _login() -> str:
-    return str(get_user_model().USERNAME_FIELD)  # type: ignore[attr-defined]
+    return str(get_user_model().USERNAME_FIELD)

@@ -19,8 +19,9 @@ def rescue(row: Step) -> bool:
     """Rescue one step; False when its worker came back, or somebody else was faster."""
     with locked(row.run_id, skip_locked=True) as t:
         step = t.step_by_id(row.pk)
-        alive = step is None or step.status != StepStatus.RUNNING or step.lease_token != row.lease_token
-        if alive or step.lease_expires_at is None or t.now < step.lease_expires_at:
+        if step is None or step.status != StepStatus.RUNNING or step.lease_token != row.lease_token:
+            return False
+        if step.lease_expires_at is None or t.now < step.lease_expires_at:
             return False
         spec = t.spec(step)
         if not spec.repeatable:

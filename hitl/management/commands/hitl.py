@@ -1,0 +1,41 @@
+"""`manage.py hitl …`: what operators do from a shell."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from hitl.exceptions import HitlError
+from hitl.management.cli import access, proofs, runs, serve
+from hitl.management.cli.base import Out
+
+
+class Command(BaseCommand):
+    """The groups of commands; each module of `management/cli` adds its own."""
+
+    help = "Operate hitl: runs, signals, policies, keys, audit, sweep, and the embedded server."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """One subparser a command."""
+        commands: Any = parser.add_subparsers(
+            required=True,
+            metavar="COMMAND",
+            parser_class=type("Sub", (CommandParser,), {"called_from_command_line": True}),
+        )
+        for module in (runs, proofs, access, serve):
+            module.add(commands)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Call what was chosen; its number is the exit code."""
+        from argparse import Namespace
+
+        given = Namespace(**options)
+        try:
+            code = given.act(given, Out(self.stdout, given.json))
+        except HitlError as error:
+            raise CommandError(f"{error.message} ({error.code})") from error
+        if code:
+            sys.exit(code)
