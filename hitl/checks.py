@@ -26,7 +26,7 @@ def check_workflows(**kwargs: Any) -> list[CheckMessage]:
 
 
 def check_settings(**kwargs: Any) -> list[CheckMessage]:
-    """hitl.E002: a HITL_ setting that does not exist; hitl.E003: SQLite without IMMEDIATE; hitl.E004: ATOMIC_REQUESTS."""
+    """hitl.E002: an unknown HITL_ setting; hitl.E003: SQLite without IMMEDIATE; hitl.E004: ATOMIC_REQUESTS."""
     found: list[CheckMessage] = []
     for name in dir(settings):
         if name.startswith("HITL_") and name not in DEFAULTS:

@@ -18,10 +18,13 @@ from hitl.decisions.expire import expire_now
 from hitl.decisions.inbox import as_id, find_visible, run_of
 from hitl.decisions.quorum import tally
 from hitl.decisions.resolve import resolve
+from hitl.definition import canonical
 from hitl.definition.binding import binding_digest
+from hitl.definition.text import clean
 from hitl.exceptions import (
     AlreadyDecided,
     ApprovalClosed,
+    BadInput,
     HitlError,
     InvalidDecision,
     NotAllowed,
@@ -33,6 +36,7 @@ from hitl.policies.eligibility import REASONS, gather, offered, why_not
 from hitl.states import ApprovalStatus, Verdict
 from hitl.transitions import Transition, locked
 
+_LONGEST_COMMENT = 10_000
 _BY_PEOPLE = {
     ApprovalStatus.APPROVED,
     ApprovalStatus.REJECTED,
@@ -109,7 +113,7 @@ def decide(
                 actor=who,
                 keep=late,
                 title=row.title,
-                verdict=str(verdict)[:40],
+                verdict=clean(str(verdict))[:40],
                 channel=channel,
                 **({"reason": error.details["reason"]} if "reason" in error.details else {}),
             )
@@ -151,7 +155,7 @@ def _check_open(t: Transition, approval: Approval, votes: list[Decision]) -> Non
 
 def _check_seen(approval: Approval, vote: Vote) -> None:
     """Check 4: the decision is about what would be decided."""
-    matches = hmac.compare_digest(approval.digest, str(vote.digest))
+    matches = hmac.compare_digest(approval.digest.encode(), str(vote.digest).encode(errors="replace"))
     if not matches or vote.revision not in (None, approval.revision):
         raise StaleApproval(
             "what you saw is not what would be decided; look again",
@@ -165,15 +169,11 @@ def _check_vote(approval: Approval, vote: Vote) -> bytes | None:
     """Check 6: is the verdict offered, and is all there that it needs? Returns the bytes of an edit."""
     if vote.verdict not in offered(approval):
         told = ", ".join(offered(approval))
-        raise VerdictNotOffered(f"{vote.verdict!r} is not offered here; there are {told}", offered=offered(approval))
-    fields: dict[str, str] = {}
-    rule = approval.required.comment
-    refuses = vote.verdict == Verdict.REJECT
-    if not vote.comment and (rule == "always" or rule == ("on_reject" if refuses else "on_approve")):
-        fields["comment"] = "say why: the agent is told, and it is kept on record"
-    if len(vote.comment) > 10_000 or "\0" in vote.comment:
-        fields["comment"] = "at most 10,000 characters, none of them NUL"
-    if approval.level == "verify" and not refuses and not _typed(approval.phrase, vote.phrase):
+        raise VerdictNotOffered(
+            f"{str(vote.verdict)[:40]!r} is not offered here; there are {told}", offered=offered(approval)
+        )
+    fields = _comment_problem(approval, vote)
+    if approval.level == "verify" and vote.verdict != Verdict.REJECT and not _typed(approval.phrase, vote.phrase):
         fields["phrase"] = f"type exactly: {approval.phrase}"
     effective = None
     if vote.verdict == Verdict.EDIT:
@@ -186,6 +186,18 @@ def _check_vote(approval: Approval, vote: Vote) -> bytes | None:
     if fields:
         raise InvalidDecision(fields=fields)
     return effective
+
+
+def _comment_problem(approval: Approval, vote: Vote) -> dict[str, str]:
+    rule = approval.required.comment
+    side = "on_reject" if vote.verdict == Verdict.REJECT else "on_approve"
+    if not vote.comment and rule in ("always", side):
+        return {"comment": "say why: the agent is told, and it is kept on record"}
+    try:
+        canonical(vote.comment, what="comment", limit=_LONGEST_COMMENT)
+    except BadInput as error:
+        return {"comment": error.message}
+    return {}
 
 
 def _record(
@@ -240,7 +252,7 @@ def _record(
 
 def _typed(phrase: str, typed: str) -> bool:
     """Whether the person typed the phrase: trimmed, in one Unicode form, compared in constant time."""
-    one, other = (unicodedata.normalize("NFC", text.strip()).encode() for text in (phrase, str(typed)))
+    one, other = (unicodedata.normalize("NFC", text.strip()).encode(errors="replace") for text in (phrase, str(typed)))
     return bool(one) and hmac.compare_digest(one, other)
 
 

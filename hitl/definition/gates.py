@@ -48,18 +48,15 @@ def gate_spec(
     """
     if (reviewers is None) == (not policy):
         raise InvalidWorkflow(f"{where} needs either policy= or reviewers=: no reviewers means nobody can answer")
-    if on_timeout == "approve" and (calls_risk or risk != "low" or not reversible):
-        raise InvalidWorkflow(f"{where}: on_timeout='approve' is for low risk and reversible actions only")
+    if isinstance(reviewers, str):
+        raise InvalidWorkflow(f"{where}: reviewers= is a list, not the text {reviewers!r}")
     if (level == "verify") != bool(phrase):
         raise InvalidWorkflow(f"{where}: level='verify' and phrase= belong together")
-    for name, delta in (("timeout", timeout), ("execute_within", execute_within)):
-        if delta is not None and delta <= timedelta(0):
-            raise InvalidWorkflow(f"{where}: {name} must be longer than nothing")
+    _check_silence(where, on_timeout, sure_risk=None if calls_risk else risk, reversible=reversible)
+    _check_durations(where, timeout=timeout, execute_within=execute_within)
     try:
         requirement = None
         if reviewers is not None:
-            if isinstance(reviewers, str):
-                raise InvalidWorkflow(f"{where}: reviewers= is a list, not the text {reviewers!r}")
             requirement = Requirement(
                 stages=(Stage(reviewers=tuple(reviewers), approvals=approvals, rejections=rejections),),
                 comment=comment,
@@ -86,3 +83,14 @@ def gate_spec(
         )
     except ValidationError as error:
         raise InvalidWorkflow(f"{where}: {explain(error)}") from error
+
+
+def _check_silence(where: str, on_timeout: str | None, *, sure_risk: str | None, reversible: bool) -> None:
+    if on_timeout == "approve" and not (sure_risk == "low" and reversible):
+        raise InvalidWorkflow(f"{where}: on_timeout='approve' is for low risk and reversible actions only")
+
+
+def _check_durations(where: str, **given: timedelta | None) -> None:
+    for name, delta in given.items():
+        if delta is not None and delta <= timedelta(0):
+            raise InvalidWorkflow(f"{where}: {name} must be longer than nothing")

@@ -30,6 +30,11 @@ def one_line(text: str, limit: int = 200) -> str:
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
+def clean(text: str, limit: int = 2000) -> str:
+    """The text without what the databases and canonical JSON refuse (NUL, lone surrogates), cut to a length."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")[:limit]
+
+
 def _hidden(char: str) -> bool:
     return char not in _KEEP and (unicodedata.category(char) in _HIDDEN or _variation(char))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from hitl import progress
 from hitl.audit import Actor
-from hitl.engine.failure import clean
+from hitl.definition.text import clean
 from hitl.exceptions import RunEnded
 from hitl.models import Run
 from hitl.states import RUN_ENDS, RunStatus

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from hitl.definition.text import clean
 from hitl.exceptions import HitlError
-
-_MOST = 2000
 
 
 def told(error: BaseException) -> tuple[str, str]:
@@ -12,8 +11,3 @@ def told(error: BaseException) -> tuple[str, str]:
     if isinstance(error, HitlError):
         return error.code, clean(error.message)
     return "handler_error", clean(f"{type(error).__name__}: {error}")
-
-
-def clean(text: str) -> str:
-    """The text without what the databases refuse, and not longer than a screen."""
-    return text.encode("utf-8", "replace").decode().replace("\0", "�")[:_MOST]
