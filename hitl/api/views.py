@@ -131,7 +131,7 @@ class Decisions(Door):
 
 
 def runs_of(who: Any) -> QuerySet[Run]:
-    """The runs a principal may see: its own; all with the operator's permission; a reviewer those they were asked about."""
+    """The runs a principal may see: its own; all with the operator's permission; what they were asked about."""
     if isinstance(who, ApiKey):
         return Run.objects.filter(principal=f"key:{who.pk}")
     if who.has_perm("hitl.operate"):

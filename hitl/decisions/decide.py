@@ -31,7 +31,7 @@ from hitl.exceptions import (
     StaleApproval,
     VerdictNotOffered,
 )
-from hitl.models import Approval, Decision
+from hitl.models import Approval, Decision, sql
 from hitl.policies.eligibility import REASONS, gather, offered, why_not
 from hitl.states import ApprovalStatus, Verdict
 from hitl.transitions import Transition, locked
@@ -98,8 +98,8 @@ def decide(
     vote = Vote(verdict, digest, revision, comment.strip(), args, phrase, channel)
     run_id = run_of(approval)
     with locked(run_id) as t:
-        row = Approval.objects.select_for_update().get(pk=as_id(approval))
-        votes = list(Decision.objects.filter(approval=row.pk, withdrawn_at=None))
+        row = sql.lock_approval(as_id(approval))
+        votes = sql.votes_of(row.pk)
         try:
             return _decide(t, row, votes, who, vote)
         except HitlError as error:

@@ -10,7 +10,7 @@ from django.db.models import Case, IntegerField, QuerySet, Value, When
 from hitl import clock
 from hitl.audit import SYSTEM
 from hitl.exceptions import UnknownApproval
-from hitl.models import ApiKey, Approval, Assignment
+from hitl.models import ApiKey, Approval, Assignment, sql
 from hitl.models.approvals import ApprovalQuerySet
 
 _RISKS = ("critical", "high", "medium", "low")
@@ -52,7 +52,7 @@ def find_visible(approval: Approval | uuid.UUID | str, who: Any) -> Approval:
 def run_of(approval: Approval | uuid.UUID | str) -> uuid.UUID:
     """The run a request belongs to; raises UnknownApproval."""
     pk = as_id(approval)
-    run_id: uuid.UUID | None = Approval.objects.filter(pk=pk).values_list("run_id", flat=True).first()
+    run_id = sql.run_of_approval(pk)
     if run_id is None:
         raise UnknownApproval(f"there is no request {pk} that you may see")
     return run_id

@@ -169,7 +169,7 @@ def _take_model(args: BaseModel, type: str) -> tuple[str, dict[str, Any], str]:
     path = f"{cls.__module__}:{cls.__qualname__}"
     _models[path] = cls
     try:  # model_construct() can build what the model would refuse
-        data = cls.model_validate(args.model_dump()).model_dump(mode="json")
+        data = cls.model_validate(args.model_dump(warnings=False)).model_dump(mode="json")
     except ValidationError as error:
         raise InvalidAction(f"{cls.__name__} refuses these arguments: {error}") from error
     return path, data, type or re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()

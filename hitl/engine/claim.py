@@ -6,12 +6,12 @@ import random
 import uuid
 from dataclasses import dataclass
 
-from hitl import clock, progress
+from hitl import progress
 from hitl.crashpoints import crashpoint
 from hitl.decisions.expire import lapse
 from hitl.definition import StepSpec
 from hitl.definition.binding import binding_digest
-from hitl.models import Approval, Run, Step
+from hitl.models import Approval, Run, Step, sql
 from hitl.states import ApprovalStatus, StepStatus
 from hitl.transitions import Transition, claim_plain, definition_of, locked
 
@@ -51,10 +51,7 @@ class Claimed:
 
 def pick(queue: str) -> list[Picked]:
     """A handful of steps that look ready, in random order so that workers get into each other's way less."""
-    rows = Step.objects.ready(queue, clock.now()).values_list(
-        "pk", "run_id", "name", "run__workflow_id", "guarded", "started_at"
-    )
-    picked = [Picked(*row[:5], entered=row[5] is not None) for row in rows[:_HANDFUL]]
+    picked = [Picked(*row) for row in sql.ready_steps(queue, _HANDFUL)]
     random.shuffle(picked)
     return picked
 
@@ -64,7 +61,7 @@ def claim(picked: Picked) -> Claimed | None:
     if picked.guarded:
         return _claim_guarded(picked)
     step = claim_plain(picked.step_id)
-    return None if step is None else Claimed(step, Run.objects.get(pk=step.run_id))
+    return None if step is None else Claimed(step, sql.read_run(picked.run_id))
 
 
 def _claim_guarded(picked: Picked) -> Claimed | None:
@@ -98,7 +95,7 @@ def _claim_guarded(picked: Picked) -> Claimed | None:
 def _grants(t: Transition, step: Step) -> list[Approval]:
     """The newest approval of every gate before the step, and what its own handler was granted."""
     gates = {t.step(name).pk for name in t.spec(step).gates}
-    rows = Approval.objects.filter(run=t.run, step__in=[*gates, step.pk]).select_for_update().order_by("revision")
+    rows = sql.lock_approvals(t.run.pk, [*gates, step.pk])
     newest = {(row.step_id, row.key): row for row in rows}
     return [row for (owner, _), row in newest.items() if owner in gates or row.status == ApprovalStatus.APPROVED]
 

@@ -115,10 +115,6 @@ class Run(models.Model):
 class StepQuerySet(models.QuerySet["Step"]):
     """Which steps."""
 
-    def ready(self, queue: str, now: datetime) -> StepQuerySet:
-        """Those a worker of this queue may claim now, the longest waiting first."""
-        return self.filter(status=StepStatus.READY, queue=queue, ready_at__lte=now).order_by("ready_at")
-
     def lease_expired(self, now: datetime) -> StepQuerySet:
         """Running ones whose worker has been silent for too long."""
         return self.filter(status=StepStatus.RUNNING, lease_expires_at__lte=now)

@@ -1,40 +1,36 @@
-"""All hand-written SQL: the statements of the hot path, on both databases.
+"""All hand-written SQL of the hot path, on both databases. Everything that is not hot uses the ORM.
 
-A transition is three statements: lock the run, read its steps together with the database's clock, and `write`
-everything that changes at once. On PostgreSQL `write` is one statement (each insert and update a member of one WITH),
-run through a server-side cursor that prepares it; Django's own cursor never does. On SQLite the same parts run
-one after another inside the same transaction. Everything that is not hot uses the ORM.
+A transition is: lock the run, read its steps together with the database's clock, and `driver.write` everything that
+changes at once.
 """
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime, timedelta
-from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any
 
-from django.db import connection, models
-from django.db.models import Field
+from django.db import connection
 
 from hitl import clock
-from hitl.conf import conf
+from hitl.models.approvals import Approval, Decision
+from hitl.models.driver import as_datetime, execute, loader, now_sql, on_postgres, uuid_param, write
 from hitl.models.runs import Result, Run, Step
 
-Row = TypeVar("Row", bound=models.Model)
+__all__ = ["write"]
 
 SLIM = (
     "id", "run", "name", "kind", "status", "guarded", "revision", "attempt", "iteration", "queue",
     "ready_at", "wake_at", "waiting_for", "lease_token", "lease_expires_at", "started_at", "instructions",
 )  # fmt: skip
-_MOST_PARAMETERS = 20_000
 
 
 def lock_run(run_id: uuid.UUID, *, skip_locked: bool = False) -> Run | None:
     """Lock one run until the transaction ends; None when there is none, or it is locked and `skip_locked` is set."""
     columns, load = loader(Run)
-    lock = "" if not _postgres() else " FOR UPDATE SKIP LOCKED" if skip_locked else " FOR UPDATE"
-    rows = execute(f"SELECT {columns} FROM hitl_run WHERE id = %s{lock}", [_uuid(run_id)])  # noqa: S608
+    lock = "" if not on_postgres() else " FOR UPDATE SKIP LOCKED" if skip_locked else " FOR UPDATE"
+    rows = execute(f"SELECT {columns} FROM hitl_run WHERE id = %s{lock}", [uuid_param(run_id)])  # noqa: S608
     return load(rows[0]) if rows else None
 
 
@@ -42,20 +38,20 @@ def steps_and_clock(run_id: uuid.UUID) -> tuple[list[Step], datetime]:
     """The run's steps without their payloads, and the database's clock: a statement of its own after the lock, since
     a clock read by the locking statement is older than the wait for the lock."""
     columns, load = loader(Step, SLIM)
-    now, params = _now()
+    now, params = now_sql()
     rows = execute(
         f"SELECT {now}, {columns} FROM hitl_step WHERE run_id = %s",  # noqa: S608
-        [*params, _uuid(run_id)],
+        [*params, uuid_param(run_id)],
     )
     if not rows:
         return [], database_clock()
-    return [load(row[1:]) for row in rows], _datetime(rows[0][0])
+    return [load(row[1:]) for row in rows], as_datetime(rows[0][0])
 
 
 def database_clock() -> datetime:
     """What time the database says it is."""
-    now, params = _now()
-    return _datetime(execute(f"SELECT {now}", params)[0][0])
+    now, params = now_sql()
+    return as_datetime(execute(f"SELECT {now}", params)[0][0])
 
 
 def claim_step(step_id: uuid.UUID, token: uuid.UUID, lease: timedelta) -> Step | None:
@@ -64,24 +60,24 @@ def claim_step(step_id: uuid.UUID, token: uuid.UUID, lease: timedelta) -> Step |
     Takes no run lock. The commit is asynchronous: losing it only means that the step is still ready.
     """
     columns, load = loader(Step)
-    until, params = _now(lease)
-    started, more = _now()
-    lazily = ", set_config('synchronous_commit', 'off', true)" if _postgres() else ""
+    until, params = now_sql(lease)
+    started, more = now_sql()
+    lazily = ", set_config('synchronous_commit', 'off', true)" if on_postgres() else ""
     rows = execute(
         f"UPDATE hitl_step SET status = 'running', lease_token = %s, lease_expires_at = {until}, "  # noqa: S608
         f"started_at = COALESCE(started_at, {started}) "
         f"WHERE id = %s AND status = 'ready' AND NOT guarded RETURNING {columns}{lazily}",
-        [_uuid(token), *params, *more, _uuid(step_id)],
+        [uuid_param(token), *params, *more, uuid_param(step_id)],
     )
     return load(rows[0][: -1 if lazily else None]) if rows else None
 
 
 def renew_leases(tokens: Iterable[uuid.UUID], lease: timedelta) -> int:
     """Prolong all leases of a process at once; returns how many still hold."""
-    held = [_uuid(token) for token in tokens]
+    held = [uuid_param(token) for token in tokens]
     if not held:
         return 0
-    until, params = _now(lease)
+    until, params = now_sql(lease)
     places = ", ".join(["%s"] * len(held))
     return len(
         execute(
@@ -94,157 +90,77 @@ def renew_leases(tokens: Iterable[uuid.UUID], lease: timedelta) -> int:
 
 def save_result(step: Step, key: str, value: Any) -> bool:
     """Remember what `once` returned, if the lease still holds; locks only the step, and costs one commit."""
-    now, params = _now()
+    now, params = now_sql()
     field = Result._meta.get_field("value")
-    lock = " FOR UPDATE" if _postgres() else ""
+    lock = " FOR UPDATE" if on_postgres() else ""
     rows = execute(
         "INSERT INTO hitl_result (step_id, iteration, key, value, created_at) "  # noqa: S608
         f"SELECT id, iteration, %s, %s, {now} FROM hitl_step "
         f"WHERE id = %s AND lease_token = %s AND status = 'running'{lock} RETURNING id",
-        [key, field.get_db_prep_save(value, connection), *params, _uuid(step.id), _uuid(step.lease_token)],
+        [key, field.get_db_prep_save(value, connection), *params, uuid_param(step.id), uuid_param(step.lease_token)],
     )
     return bool(rows)
 
 
-def write(inserts: Sequence[models.Model], updates: Sequence[tuple[models.Model, frozenset[str]]]) -> None:
-    """Write new rows and changed columns: one statement on PostgreSQL, one a table or row on SQLite.
-
-    Constraints hold as ever; foreign keys are checked at commit, so the order of the parts does not matter.
-    """
-    parts = [*_inserts(inserts), *_updates(updates)]
-    if not _postgres():
-        for text, params in parts:
-            execute(text, params, fetch=False)
-        return
-    while parts:
-        taken: list[tuple[str, list[Any]]] = []
-        size = 0
-        while parts and (not taken or size + len(parts[0][1]) <= _MOST_PARAMETERS):
-            size += len(parts[0][1])
-            taken.append(parts.pop(0))
-        text = "WITH " + ", ".join(f"w{n} AS ({part})" for n, (part, _) in enumerate(taken)) + " SELECT 1"
-        execute(text, [value for _, params in taken for value in params], fetch=False)
-
-
-def execute(text: str, params: Sequence[Any] = (), *, fetch: bool = True) -> list[tuple[Any, ...]]:
-    """Run one statement on the default connection, prepared where the database can.
-
-    Falls back to Django's cursor while queries are being logged or wrapped, so that they are counted.
-    """
-    if not _postgres() or connection.queries_logged or connection.execute_wrappers:
-        with connection.cursor() as plain:
-            plain.execute(text, params)
-            return plain.fetchall() if fetch else []
-    connection.ensure_connection()
-    connection.validate_no_broken_transaction()
-    with connection.wrap_database_errors:
-        cursor = _server_cursor()
-        cursor.execute(text, params)
-        return list(cursor.fetchall()) if fetch else []
-
-
-def loader(model: type[Row], names: tuple[str, ...] | None = None) -> tuple[str, Callable[[Sequence[Any]], Row]]:
-    """The column list of a model (or of some of its fields) and what makes an instance of a row of them."""
-    return _loader(model, names, connection.vendor)
-
-
-@lru_cache(maxsize=64)
-def _loader(model: type[Row], names: tuple[str, ...] | None, vendor: str) -> tuple[str, Callable[[Sequence[Any]], Row]]:
-    table = model._meta.db_table
-    fields = [f for f in model._meta.concrete_fields if names is None or f.name in names]
-    attnames = [f.attname for f in fields]
-    converters = []
-    for position, field in enumerate(fields):
-        column = field.get_col(table)
-        found = connection.ops.get_db_converters(column) + field.get_db_converters(connection)
-        converters += [(position, convert, column) for convert in found]
-
-    def load(row: Sequence[Any]) -> Row:
-        values = list(row)
-        for position, convert, column in converters:
-            values[position] = convert(values[position], column, connection)
-        return model.from_db(connection.alias, attnames, values)
-
-    return ", ".join(f"{table}.{field.column}" for field in fields), load
-
-
-def _inserts(rows: Sequence[models.Model]) -> list[tuple[str, list[Any]]]:
-    by_model: dict[type[models.Model], list[models.Model]] = {}
-    for row in rows:
-        by_model.setdefault(type(row), []).append(row)
-    return [part for model, group in by_model.items() for part in _insert(model, group)]
-
-
-def _insert(model: type[models.Model], rows: list[models.Model]) -> list[tuple[str, list[Any]]]:
-    """Multi-row inserts; a column that no row fills is left to its NULL."""
-    fields = [
-        field for field in model._meta.concrete_fields if any(getattr(row, field.attname) is not None for row in rows)
-    ]
-    columns = ", ".join(str(field.column) for field in fields)
-    one = f"({', '.join(['%s'] * len(fields))})"
-    most = max(1, _MOST_PARAMETERS // len(fields))
-    return [
-        (
-            f"INSERT INTO {model._meta.db_table} ({columns}) VALUES {', '.join([one] * len(chunk))}",  # noqa: S608
-            [_save(field, getattr(row, field.attname)) for row in chunk for field in fields],
-        )
-        for chunk in (rows[start : start + most] for start in range(0, len(rows), most))
-    ]
-
-
-def _updates(rows: Sequence[tuple[models.Model, frozenset[str]]]) -> list[tuple[str, list[Any]]]:
-    return [_update(row, names) for row, names in rows if names]
-
-
-def _update(row: models.Model, names: frozenset[str]) -> tuple[str, list[Any]]:
-    meta = row._meta
-    fields: list[Any] = [meta.get_field(name) for name in sorted(names)]
-    sets = ", ".join(f"{field.column} = %s" for field in fields)
-    params = [_save(field, getattr(row, field.attname)) for field in fields]
-    return (
-        f"UPDATE {meta.db_table} SET {sets} WHERE {meta.pk.column} = %s",  # noqa: S608
-        [*params, _save(meta.pk, row.pk)],
+def ready_steps(queue: str, limit: int) -> list[tuple[Any, ...]]:
+    """Steps that look ready on a queue, the longest waiting first: id, run, name, workflow, guarded, entered before."""
+    now = connection.ops.adapt_datetimefield_value(clock.now())
+    rows = execute(
+        "SELECT s.id, s.run_id, s.name, r.workflow_id, s.guarded, s.started_at IS NOT NULL "
+        "FROM hitl_step s JOIN hitl_run r ON r.id = s.run_id "
+        "WHERE s.status = 'ready' AND s.queue = %s AND s.ready_at <= %s ORDER BY s.ready_at LIMIT %s",
+        [queue, now, limit],
     )
+    return [(_id(row[0]), _id(row[1]), row[2], row[3], bool(row[4]), bool(row[5])) for row in rows]
 
 
-def _save(field: Field[Any, Any], value: Any) -> Any:
-    return field.get_db_prep_save(value, connection)
+def read_run(run_id: uuid.UUID) -> Run:
+    """One run without a lock, by an id that exists."""
+    columns, load = loader(Run)
+    return load(execute(f"SELECT {columns} FROM hitl_run WHERE id = %s", [uuid_param(run_id)])[0])  # noqa: S608
 
 
-def _server_cursor() -> Any:
-    """A cursor that binds on the server and so can prepare; kept with its connection."""
-    raw: Any = connection.connection
-    cursor = getattr(raw, "hitl_cursor", None)
-    if cursor is None:
-        import psycopg  # the driver is an extra; SQLite needs none
-
-        if conf.PREPARE_STATEMENTS:
-            raw.prepare_threshold = 4
-            raw.prepared_max = 200
-        cursor = raw.hitl_cursor = psycopg.Cursor(raw)
-    return cursor
+def run_of_approval(approval_id: uuid.UUID) -> uuid.UUID | None:
+    """The run a request belongs to."""
+    rows = execute("SELECT run_id FROM hitl_approval WHERE id = %s", [uuid_param(approval_id)])
+    return _id(rows[0][0]) if rows else None
 
 
-def _postgres() -> bool:
-    return connection.vendor == "postgresql"
+def lock_approval(approval_id: uuid.UUID) -> Approval:
+    """Lock one request, after its run; by an id that exists."""
+    columns, load = loader(Approval)
+    rows = execute(
+        f"SELECT {columns} FROM hitl_approval WHERE id = %s{_for_update()}",  # noqa: S608
+        [uuid_param(approval_id)],
+    )
+    return load(rows[0])
 
 
-def _now(plus: timedelta = timedelta(0)) -> tuple[str, list[Any]]:
-    """The database's clock as an expression: PostgreSQL's own, or for SQLite the clock of this machine."""
-    if _postgres():
-        shift = clock.offset() + plus
-        return ("clock_timestamp() + %s", [shift]) if shift else ("clock_timestamp()", [])
-    return "%s", [connection.ops.adapt_datetimefield_value(clock.now() + plus)]
+def lock_approvals(run_id: uuid.UUID, step_ids: Iterable[uuid.UUID]) -> list[Approval]:
+    """Lock the requests of some steps, after their run; the oldest revision first."""
+    columns, load = loader(Approval)
+    ids = [uuid_param(step) for step in step_ids]
+    rows = execute(
+        f"SELECT {columns} FROM hitl_approval WHERE run_id = %s "  # noqa: S608
+        f"AND step_id IN ({', '.join(['%s'] * len(ids))}) ORDER BY revision{_for_update()}",
+        [uuid_param(run_id), *ids],
+    )
+    return [load(row) for row in rows]
 
 
-def _datetime(value: Any) -> datetime:
-    if isinstance(value, datetime):
-        return value
-    return datetime.fromisoformat(value).replace(tzinfo=clock.now().tzinfo)
+def votes_of(approval_id: uuid.UUID) -> list[Decision]:
+    """The decisions on one request that stand."""
+    columns, load = loader(Decision)
+    rows = execute(
+        f"SELECT {columns} FROM hitl_decision WHERE approval_id = %s AND withdrawn_at IS NULL",  # noqa: S608
+        [uuid_param(approval_id)],
+    )
+    return [load(row) for row in rows]
 
 
-def _uuid(value: uuid.UUID | str | None) -> Any:
-    if value is None:
-        return None
-    value = value if isinstance(value, uuid.UUID) else uuid.UUID(value)
-    return value if _postgres() else value.hex
+def _for_update() -> str:
+    return " FOR UPDATE" if on_postgres() else ""
+
+
+def _id(value: Any) -> uuid.UUID:
+    return value if isinstance(value, uuid.UUID) else uuid.UUID(value)
