@@ -120,6 +120,11 @@ class Transition:
         if id(row) not in self._new:
             self._changed.setdefault(id(row), (row, set()))[1].update(fields)
 
+    def write_first(self, row: models.Model) -> None:
+        """Write a changed row ahead of the rest: a unique index would see it and its successor in either order."""
+        _, names = self._changed.pop(id(row))
+        sql.write([], [(row, frozenset(names))])
+
     def knows(self, row: models.Model) -> bool:
         """Whether this transition changes or adds the row already: what the database says of it is out of date."""
         return (type(row), row.pk) in self._known

@@ -19,7 +19,7 @@ from hitl.admin.forms import DecisionForm
 from hitl.admin.site import review_site
 from hitl.decisions.inbox import mark_seen, visible
 from hitl.exceptions import HitlError, InvalidDecision, UnknownApproval
-from hitl.models import Approval, Decision
+from hitl.models import Approval, Decision, Step
 from hitl.notifications.messages import requester_name
 from hitl.policies import explain
 
@@ -138,9 +138,9 @@ class ReviewAdmin(_Base):
             "title": approval.title,
             "approval": approval,
             "binding": approval.binding,
-            "args": approval.args,
+            "args": list(approval.args.items()),
             "raw": json.dumps(approval.binding, ensure_ascii=False, indent=2, sort_keys=True),
-            "effective": approval.current_args if approval.effective_bytes is not None else None,
+            "effective": None if approval.effective_bytes is None else list(approval.current_args.items()),
             "asks": requester_name(approval),
             "explanation": explanation,
             "stage": approval.required.stages[approval.stage],
@@ -150,7 +150,7 @@ class ReviewAdmin(_Base):
             "votes": votes,
             "own": own,
             "can_revoke": own is not None and approval.status == "approved" and approval.consumed_at is None,
-            "steps": approval.run.steps.order_by("id"),
+            "steps": _steps(approval),
             "timeline": audit.timeline(approval.run.stream),
             "notices": approval.notifications.exclude(recipient=None).select_related("recipient"),
             "next": decisions.inbox(request.user).exclude(pk=approval.pk).first(),
@@ -165,6 +165,12 @@ def _find(pk: Any, request: HttpRequest) -> Approval:
     except UnknownApproval as error:
         raise Http404(error.message) from error
     return Approval.objects.select_related("run__workflow", "step", "requester", "agent_key").get(pk=approval.pk)
+
+
+def _steps(approval: Approval) -> list[Step]:
+    """In the order of the definition; what a handler added comes after."""
+    order = {spec.name: n for n, spec in enumerate(approval.run.workflow.definition.steps)}
+    return sorted(approval.run.steps.order_by("id"), key=lambda step: order.get(step.name, len(order)))
 
 
 def _rows(view: str, user: Any) -> Any:

@@ -80,8 +80,10 @@ class RunDetail(RunShape):
         fields: Any = (*RunShape.Meta.fields, "steps")
 
     def get_steps(self, run: Run) -> list[dict[str, Any]]:
-        """In the order they were created."""
-        return list(StepShape(run.steps.order_by("id"), many=True).data)
+        """In the order of the definition; what a handler added comes after."""
+        order = {spec.name: n for n, spec in enumerate(run.workflow.definition.steps)}
+        rows = sorted(run.steps.order_by("id"), key=lambda step: order.get(step.name, len(order)))
+        return list(StepShape(rows, many=True).data)
 
 
 class ApprovalShape(serializers.ModelSerializer[Approval]):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
+from typing import Any, TypeVar
 
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from rest_framework import generics
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,6 +17,8 @@ from hitl.api.permissions import HasScope
 from hitl.decisions.inbox import visible
 from hitl.exceptions import BadInput, UnknownRun
 from hitl.models import ApiKey, Approval, Run
+
+Row = TypeVar("Row", bound=Model)
 
 
 class Door(APIView):
@@ -35,9 +37,7 @@ class Runs(Door, generics.ListAPIView[Run]):
     def get_queryset(self) -> QuerySet[Run]:
         """The runs this principal may see, narrowed by `?status=` and `?workflow=`."""
         rows = runs_of(self.request.user).select_related("workflow")
-        status, workflow = self.request.query_params.get("status"), self.request.query_params.get("workflow")
-        rows = rows.filter(status=status) if status else rows
-        return rows.filter(workflow__name=workflow) if workflow else rows
+        return _narrowed(rows, self.request, status="status", workflow="workflow__name")
 
     def post(self, request: Request) -> Response:
         """Start a run; the `Idempotency-Key` header makes a repeated call return the first run."""
@@ -46,7 +46,7 @@ class Runs(Door, generics.ListAPIView[Run]):
             given["workflow"],
             given["input"],
             requester=request.user,
-            idempotency_key=request.headers.get("Idempotency-Key"),
+            idempotency_key=_idempotency_key(request),
             external_id=given["external_id"],
         )
         return Response(shapes.RunDetail(Run.objects.get(pk=run.pk)).data, status=201)
@@ -76,7 +76,7 @@ class Signals(Door):
             name,
             given["payload"],
             sender=request.user,
-            idempotency_key=request.headers.get("Idempotency-Key"),
+            idempotency_key=_idempotency_key(request),
         )
         return Response({"run": str(run.pk), "name": row.name, "late": row.late}, status=202)
 
@@ -94,10 +94,8 @@ class Approvals(Door, generics.ListAPIView[Approval]):
             rows: QuerySet[Approval] = decisions.inbox(self.request.user)
         else:
             rows = visible(self.request.user)
-        for name in ("status", "risk"):
-            if query.get(name):
-                rows = rows.filter(**{name: query[name]})
-        return rows.select_related("run__workflow", "step")
+        rows = rows.select_related("run__workflow", "step")
+        return _narrowed(rows, self.request, status="status", risk="risk")
 
 
 class OneApproval(Door):
@@ -146,6 +144,22 @@ def find_run(who: Any, pk: uuid.UUID) -> Run:
     if run is None:
         raise UnknownRun(f"there is no run {pk} that you may see")
     return run
+
+
+def _narrowed(rows: QuerySet[Row], request: Request, **columns: str) -> QuerySet[Row]:
+    """The rows whose columns have the values that the query string names."""
+    for name, column in columns.items():
+        value = request.query_params.get(name)
+        if value:  # no column holds a NUL, and PostgreSQL would not even be asked for one
+            rows = rows.none() if "\0" in value else rows.filter(**{column: value})
+    return rows
+
+
+def _idempotency_key(request: Request) -> str | None:
+    key = request.headers.get("Idempotency-Key")
+    if key is not None and not 1 <= len(key) <= 200:
+        raise BadInput(f"the Idempotency-Key has 1 to 200 characters, not {len(key)}")
+    return key
 
 
 def _read(shape: type[shapes.Closed], request: Request) -> dict[str, Any]:

@@ -10,6 +10,7 @@ SENTENCES: dict[str, str] = {
     "hitl.run.rejected": "The run ended: {why}",
     "hitl.run.failed": "The run failed: {why}",
     "hitl.run.cancelled": "{actor} cancelled the run: {why}",
+    "hitl.cancel.refused": "{actor} tried to cancel the run and was refused: {why}",
     "hitl.step.started": "Step *{step}* started",
     "hitl.step.succeeded": "Step *{step}* succeeded",
     "hitl.step.skipped": "Step *{step}* was skipped",

@@ -54,6 +54,7 @@ def request(t: Transition, step: Step, proposal: Proposal, *, key: str = "") -> 
     approval = _approval(t, step, proposal, key, old)
     if old is not None and old.status == ApprovalStatus.PENDING:
         t.move(old, ApprovalStatus.SUPERSEDED, decided_via="revision")
+        t.write_first(old)  # one pending request a step and key
         t.record("hitl.approval.superseded", f"approval:{old.pk}", title=old.title, revision=approval.revision)
     t.add(approval)
     t.add(

@@ -23,7 +23,7 @@ def cancel(run: Run | uuid.UUID | str, *, actor: Any, reason: str = "") -> Run:
     with locked(run.pk if isinstance(run, Run) else run) as t:
         if t.run.status in RUN_ENDS:
             error = RunEnded(f"the run has {t.run.status} already", status=t.run.status)
-            t.refuse(error, "hitl.signal.refused", "run", actor=who, name="cancel")
+            t.refuse(error, "hitl.cancel.refused", "run", actor=who)
         else:
             why = clean(reason.strip()) or "no reason given"
             progress.finish(t, RunStatus.CANCELLED, code="cancelled", why=why, actor=who)

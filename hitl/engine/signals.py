@@ -86,11 +86,12 @@ def _receive(t: Transition, row: Signal, who: Actor) -> None:
         step, row.late = None, True
     elif step is None:
         row.late = not _waiting(t, row.name) and _timed_out(t, row.name)
-    t.add(row)
     kind = "late" if row.late else "received"
     t.record(f"hitl.signal.{kind}", "run", actor=who, name=row.name, key=row.idempotency_key)
     if step is not None:
         row.consumed_by, row.consumed_at = step, t.now
+    row.save(force_insert=True)  # not with the rest: the caller wants its id
+    if step is not None:
         _answer(t, step, row.name, {"payload": row.payload})
         t.move(step, StepStatus.READY)
         t.ring(step.queue)

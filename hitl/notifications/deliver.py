@@ -53,6 +53,8 @@ def _one(row: Notification) -> int:
         return int(_move(row, NotificationStatus.DROPPED, last_error="the request is closed"))
     if row.recipient is None:
         return int(_spread(row, approval))
+    if not row.recipient.is_active:
+        return int(_move(row, NotificationStatus.DROPPED, last_error="this person is deactivated"))
     try:
         sent = email.send(row.kind, approval, row.recipient)
         crashpoint("after_send")
@@ -89,12 +91,15 @@ def _spread(row: Notification, approval: Approval) -> bool:
 
 def recipients(approval: Approval) -> list[Any]:
     """The people asked at this stage: active, each once over all groups, never those whose own request it is."""
+    own = {approval.requester_id, approval.on_behalf_of_id}
+    if approval.agent_key is not None:
+        own.add(approval.agent_key.owner_user_id)
     asked = Assignment.objects.filter(approval=approval.pk, stage=approval.stage)
     return list(
         get_user_model()
         .objects.filter(is_active=True)
         .filter(Q(pk__in=asked.values("user")) | Q(groups__in=asked.values("group")))
-        .exclude(pk__in=[pk for pk in (approval.requester_id, approval.on_behalf_of_id) if pk is not None])
+        .exclude(pk__in=[pk for pk in own if pk is not None])
         .order_by("pk")
         .distinct()
     )

@@ -28,7 +28,9 @@ def message(kind: str, approval: Approval, *, link: str) -> Message:
     context: dict[str, Any] = {
         "approval": approval,
         "link": link,
-        "args": {} if approval.risk in _QUIET else approval.args,
+        "shown": approval.risk not in _QUIET,
+        # Pairs, since `args.items` in a template is the argument called "items" where there is one.
+        "args": [] if approval.risk in _QUIET else list(approval.args.items()),
         "due": timezone.localtime(approval.expires_at),
         "workflow": approval.run.workflow.title,
         "silence": approval.required.on_timeout,

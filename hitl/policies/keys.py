@@ -36,6 +36,8 @@ def create_key(
     unknown = sorted(set(scopes) - set(SCOPES))
     if unknown or not scopes:
         raise BadInput(f"unknown scopes: {', '.join(unknown) or 'none given'}; there are {', '.join(SCOPES)}")
+    if not agent.strip() or len(agent) > 100 or "\0" in agent:
+        raise BadInput("an agent's name has 1 to 100 characters")
     prefix, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
     who = Actor.of(actor)
     owners = {"owner_group": owner} if isinstance(owner, Group) else {"owner_user": owner}

@@ -6,6 +6,7 @@ into a signed cookie), no form here decides anything, and only a signed-in perso
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from urllib.parse import urlencode
 
@@ -29,10 +30,12 @@ _MINUTES = 30
 @require_safe
 def arrive(request: HttpRequest, token: str) -> HttpResponse:
     """Take the token out of the address. The same answer for every token, so that guessing learns nothing here."""
+    if not re.fullmatch(r"[\w-]{1,200}", token, re.ASCII):
+        token = ""  # none of ours, and not every character may stand in a cookie
     response = HttpResponseRedirect(reverse("hitl-link"))
     response.set_signed_cookie(
         _COOKIE,
-        token[:200],
+        token,
         max_age=_MINUTES * 60,
         path=reverse("hitl-link"),
         httponly=True,
@@ -61,7 +64,7 @@ def _lead(request: HttpRequest, link: Link) -> HttpResponse:
         approval = find_visible(link.approval, request.user)
     except UnknownApproval:
         return _page(request, "not_yours", status=403)
-    if request.user.pk == link.user_id:
+    if request.method == "GET" and request.user.pk == link.user_id:
         mark_used(link)
     newest = _newest(approval)
     if newest.pk != approval.pk:

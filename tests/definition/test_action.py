@@ -230,7 +230,9 @@ def test_a_class_that_would_change_approved_arguments_stops_them(fields: dict[st
     assert error.value.message == "Wire would change the approved arguments; ask again with the new model"
 
 
-@pytest.mark.parametrize("path", ["", "no.such.module:X", "json:nothing", "json:dumps", "builtins:dict", f"{__name__}:TOLD"])
+@pytest.mark.parametrize(
+    "path", ["", "no.such.module:X", "json:nothing", "json:dumps", "builtins:dict", f"{__name__}:TOLD"]
+)
 def test_only_models_are_found(path: str) -> None:
     assert find_model(path) is None
 

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 from django.contrib.auth.models import Group
 from django.core.management.base import CommandError
+from django.db import transaction
 
 from hitl.audit import SYSTEM
 from hitl.exceptions import UnknownPolicy
@@ -45,7 +46,10 @@ def _apply(options: argparse.Namespace, out: Out) -> int:
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise CommandError(f"{options.file}: {error}") from error
     who = SYSTEM if options.user is None else user_named(options.user)
-    applied = [apply_policy(document, actor=who) for document in documents]
+    if not documents:
+        raise CommandError(f"{options.file}: there is no policy in it")
+    with transaction.atomic():  # all documents of a file or none
+        applied = [apply_policy(document, actor=who) for document in documents]
     out.give([{"name": p.name, "version": p.version} for p in applied], "\n".join(f"active: {p}" for p in applied))
     return 0
 

@@ -62,6 +62,14 @@ def user_named(name: str) -> Any:
         raise CommandError(f"there is no user {name!r}") from None
 
 
+def positive(text: str) -> int:
+    """A number of at least 1 from the command line."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{number} is less than 1")
+    return number
+
+
 def json_argument(text: str) -> Any:
     """A JSON value from the command line."""
     try:

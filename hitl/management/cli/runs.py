@@ -8,7 +8,7 @@ from typing import Any
 from hitl import audit, engine
 from hitl.audit import SYSTEM
 from hitl.exceptions import UnknownRun
-from hitl.management.cli.base import Out, command, group, json_argument, user_named
+from hitl.management.cli.base import Out, command, group, json_argument, positive, user_named
 from hitl.models import Run
 from hitl.transitions import as_uuid
 
@@ -24,7 +24,7 @@ def add(parent: Any) -> None:
     listing = command(runs, "list", _list, "list the newest runs")
     listing.add_argument("--status")
     listing.add_argument("--workflow")
-    listing.add_argument("--limit", type=int, default=20)
+    listing.add_argument("--limit", type=positive, default=20)
     show = command(runs, "show", _show, "show one run with its timeline")
     show.add_argument("run")
     cancel = command(runs, "cancel", _cancel, "cancel a run: open requests and waits close with it")
@@ -69,7 +69,9 @@ def _show(options: argparse.Namespace, out: Out) -> int:
     run = Run.objects.select_related("workflow").filter(pk=as_uuid(options.run)).first()
     if run is None:
         raise UnknownRun(f"there is no run {options.run}")
-    steps = [{"name": s.name, "status": s.status, "waiting_for": s.waiting_for} for s in run.steps.order_by("id")]
+    order = {spec.name: n for n, spec in enumerate(run.workflow.definition.steps)}
+    rows = sorted(run.steps.order_by("id"), key=lambda step: order.get(step.name, len(order)))
+    steps = [{"name": s.name, "status": s.status, "waiting_for": s.waiting_for} for s in rows]
     lines = audit.timeline(run.stream)
     told = [f"{run.workflow}  {run.status}  {run.pk}"]
     told += [f"  {step['name']:<24} {step['status']:<10} {step['waiting_for']}".rstrip() for step in steps]

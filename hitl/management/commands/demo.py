@@ -11,6 +11,7 @@ from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection
 
 from hitl import audit, embedded, engine, policies
 from hitl.audit import SYSTEM
@@ -35,7 +36,8 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Prepare, then serve or walk."""
-        if not str(settings.CELERY_BROKER_URL).startswith("memory:"):
+        embedded_only = str(settings.CELERY_BROKER_URL).startswith("memory:") and connection.vendor == "sqlite"
+        if not embedded_only:
             raise CommandError("The demo creates users with passwords; unset DATABASE_URL and REDIS_URL to run it.")
         call_command("migrate", verbosity=0)
         password = secrets.token_urlsafe(9)
