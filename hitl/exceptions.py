@@ -128,6 +128,12 @@ class RunEnded(HitlError):
     code = "run_ended"
 
 
+class RunBusy(HitlError):
+    """Somebody else works on this run just now; look again in a moment."""
+
+    code = "run_busy"
+
+
 class AlreadyDecided(HitlError):
     """Somebody decided this already; `details` has the outcome."""
 

@@ -24,7 +24,7 @@ from hitl.audit import SYSTEM, Actor, Entry
 from hitl.conf import conf
 from hitl.crashpoints import crashpoint
 from hitl.definition import Definition, StepSpec
-from hitl.exceptions import HitlError, LeaseLost, UnknownRun, UnknownStep
+from hitl.exceptions import HitlError, LeaseLost, RunBusy, UnknownRun, UnknownStep
 from hitl.models import Approval, Notification, Run, Step, Workflow, sql
 from hitl.states import StepStatus
 
@@ -193,14 +193,14 @@ class Transition:
 
 @contextmanager
 def locked(run_id: uuid.UUID | str, *, skip_locked: bool = False) -> Iterator[Transition]:
-    """Lock a run for one transition. Raises UnknownRun; with `skip_locked` also for a run somebody else holds.
+    """Lock a run for one transition. Raises UnknownRun, or with `skip_locked` RunBusy when somebody else holds it.
 
     The body only collects; leaving it writes, commits and rings. A refusal is raised after the commit.
     """
     with transaction.atomic():
         run = sql.lock_run(as_uuid(run_id), skip_locked=skip_locked)
         if run is None:
-            raise UnknownRun(f"there is no run {run_id}")
+            raise RunBusy() if skip_locked else UnknownRun(f"there is no run {run_id}")
         steps, now = sql.steps_and_clock(run.pk)
         t = Transition(run, steps, now)
         yield t

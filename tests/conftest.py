@@ -110,8 +110,8 @@ def django_db_modify_db_settings() -> None:
         )
 
 
-@pytest.fixture(autouse=True)
-def _flush_may_empty_the_audit(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="session", autouse=True)
+def _flush_may_empty_the_audit() -> Iterator[None]:
     """Transactional tests flush tables; audit tables refuse that, so the triggers are lifted for the moment."""
     from django.test import TransactionTestCase
 
@@ -126,7 +126,9 @@ def _flush_may_empty_the_audit(monkeypatch: pytest.MonkeyPatch) -> None:
         finally:
             triggers.install()
 
-    monkeypatch.setattr(TransactionTestCase, "_fixture_teardown", teardown)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", teardown)
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -32,7 +32,7 @@ _STATUS: list[tuple[type[ours.HitlError], int]] = [
 def handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """Turn an error into an answer; None for what is a defect of ours, which becomes a 500 and a log line."""
     if isinstance(error, ours.HitlError):
-        return problem(_status(error), error.code, error.message, **error.details)
+        return problem(_status(error), error.code, error.message, error.details)
     if isinstance(error, Http404):
         error = drf.NotFound()
     elif isinstance(error, PermissionDenied):
@@ -46,11 +46,13 @@ def handler(error: Exception, context: dict[str, Any]) -> Response | None:
     if getattr(error, "wait", None):
         headers["Retry-After"] = str(int(error.wait) + 1)  # type: ignore[attr-defined]
     code, detail, extra = _told(error)
-    return problem(error.status_code, code, detail, headers=headers, **extra)
+    return problem(error.status_code, code, detail, extra, headers=headers)
 
 
-def problem(status: int, code: str, detail: str, *, headers: dict[str, str] | None = None, **extra: Any) -> Response:
-    """One problem document."""
+def problem(
+    status: int, code: str, detail: str, extra: dict[str, Any], *, headers: dict[str, str] | None = None
+) -> Response:
+    """One problem document; a status among the extras, which is a row's, is told as `current_status`."""
     body = {**extra, "type": f"urn:hitl:problem:{code}", "title": code.replace("_", " "), "status": status}
     body |= {"code": code, "detail": detail}
     if "status" in extra:

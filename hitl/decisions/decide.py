@@ -234,20 +234,26 @@ def _record(
             **said,
         )
     else:
-        edit: dict[str, Any] = {"changed": sorted(changed_paths(approval.args, vote.args))} if effective else {}
-        resolve(
-            t,
-            approval,
-            ApprovalStatus.APPROVED,
-            via="human",
-            action="hitl.approval.edited" if effective else "hitl.approval.approved",
-            actor=who,
-            effective=effective,
-            effective_digest=binding_digest(effective) if effective else "",
-            **said,
-            **edit,
-        )
+        _approve(t, approval, who, vote, effective, said)
     return Outcome(approval, decision, False, count.have, count.need)
+
+
+def _approve(
+    t: Transition, approval: Approval, who: Actor, vote: Vote, effective: bytes | None, said: dict[str, Any]
+) -> None:
+    edit: dict[str, Any] = {"changed": sorted(changed_paths(approval.args, vote.args))} if effective else {}
+    resolve(
+        t,
+        approval,
+        ApprovalStatus.APPROVED,
+        via="human",
+        action="hitl.approval.edited" if effective else "hitl.approval.approved",
+        actor=who,
+        effective=effective,
+        effective_digest=binding_digest(effective) if effective else "",
+        **said,
+        **edit,
+    )
 
 
 def _typed(phrase: str, typed: str) -> bool:

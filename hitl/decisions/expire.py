@@ -10,7 +10,10 @@ from hitl.transitions import Transition, locked
 
 
 def expire(approval: Approval) -> bool:
-    """End a request whose deadline has passed by the database's clock; False when it is decided, or not yet due."""
+    """End a request whose deadline has passed by the database's clock; False when it is decided, or not yet due.
+
+    Raises RunBusy when somebody else holds the run: perhaps a decision that is just in time.
+    """
     with locked(approval.run_id, skip_locked=True) as t:
         row = Approval.objects.select_for_update().get(pk=approval.pk)
         if row.status != ApprovalStatus.PENDING or t.now < row.expires_at:

@@ -84,16 +84,7 @@ def _approval(t: Transition, step: Step, proposal: Proposal, key: str, old: Appr
     action, gate, run = proposal.action, proposal.gate, t.run
     revision = old.revision + 1 if old else 1
     within = gate.execute_within or conf.EXECUTE_WITHIN.total_seconds()
-    body = bind(
-        action,
-        workflow=t.definition.name,
-        run=str(run.pk),
-        step=step.name,
-        key=key,
-        revision=revision,
-        requester=run.principal,
-        execute_within=within,
-    )
+    body = _bytes(t, step, action, key=key, revision=revision, within=within)
     return Approval(
         run=run,
         step=step,
@@ -122,6 +113,19 @@ def _approval(t: Transition, step: Step, proposal: Proposal, key: str, old: Appr
         opened_at=t.now,
         expires_at=t.now + _timeout(proposal),
         cool_off=gate.cool_off,
+        execute_within=within,
+    )
+
+
+def _bytes(t: Transition, step: Step, action: Action, *, key: str, revision: int, within: float) -> bytes:
+    return bind(
+        action,
+        workflow=t.definition.name,
+        run=str(t.run.pk),
+        step=step.name,
+        key=key,
+        revision=revision,
+        requester=t.run.principal,
         execute_within=within,
     )
 

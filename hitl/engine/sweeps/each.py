@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from django.db.models import Model, QuerySet
 
-from hitl.exceptions import UnknownRun
+from hitl.exceptions import RunBusy
 
 log = logging.getLogger(__name__)
 _BATCH = 500
@@ -22,7 +22,7 @@ def each(rows: QuerySet[Row, Any], act: Callable[[Row], bool]) -> int:
     for row in list(rows[:_BATCH]):
         try:
             moved += act(row)
-        except UnknownRun:
+        except RunBusy:
             continue
         except Exception:
             log.exception("the sweep failed at %s", row)
