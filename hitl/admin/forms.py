@@ -30,6 +30,18 @@ class JSONText(forms.CharField):
             raise forms.ValidationError(error.message) from error
 
 
+class Lines(forms.CharField):
+    """Text of several lines. Browsers send CRLF at each line's end, which would silently change the argument."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(widget=forms.Textarea(attrs={"rows": 4}), strip=False, **options)
+
+    def to_python(self, value: Any) -> Any:
+        """The text with the line ends it came with."""
+        text = super().to_python(value)
+        return text.replace("\r\n", "\n") if isinstance(text, str) else text
+
+
 class DecisionForm(forms.Form):
     """One decision on one revision of one request."""
 
@@ -92,10 +104,8 @@ def _field(schema: dict[str, Any], value: Any) -> forms.Field:
     kind = schema.get("type")
     if "enum" in schema and all(isinstance(choice, str) for choice in schema["enum"]):
         return forms.ChoiceField(choices=[(choice, choice) for choice in schema["enum"]], initial=value)
-    if kind == "string" and isinstance(value, str) and "\n" not in value and "\r" not in value:
-        return forms.CharField(initial=value, strip=False)
-    if kind == "string" and isinstance(value, str):
-        return forms.CharField(initial=value, strip=False, widget=forms.Textarea(attrs={"rows": 4}))
+    if kind == "string" and isinstance(value, str) and "\r" not in value:
+        return Lines(initial=value) if "\n" in value else forms.CharField(initial=value, strip=False)
     if kind == "integer" and isinstance(value, int):
         return forms.IntegerField(initial=value)
     if kind == "boolean" and isinstance(value, bool):

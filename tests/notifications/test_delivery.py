@@ -178,7 +178,7 @@ def test_one_mail_that_fails_does_not_keep_the_others(waiting: Approval, bob: An
 
 
 def test_a_deliverer_that_died_is_replaced_after_a_while(waiting: Approval, pass_time: Any, monkeypatch: Any) -> None:
-    from hitl.notifications import deliver
+    from hitl.notifications.channels import email
 
     class Died(BaseException): ...
 
@@ -186,7 +186,7 @@ def test_a_deliverer_that_died_is_replaced_after_a_while(waiting: Approval, pass
         raise Died
 
     with monkeypatch.context() as patch:
-        patch.setattr(deliver.email, "send", die)
+        patch.setattr(email, "send", die)
         with pytest.raises(Died):
             notifications.deliver()
     assert notifications.deliver() == 1, "carol's row was not taken yet"

@@ -5,6 +5,7 @@ Set as Django's EMAIL_BACKEND; the folder is EMAIL_FILE_PATH.
 
 from __future__ import annotations
 
+import secrets
 import sys
 import threading
 from collections.abc import Sequence
@@ -32,7 +33,7 @@ class EmailBackend(BaseEmailBackend):
         with _lock:
             self.folder.mkdir(parents=True, exist_ok=True)
             for mail in email_messages:
-                path = self.folder / f"{clock.now():%Y%m%d-%H%M%S-%f}.eml"
+                path = self.folder / f"{clock.now():%Y%m%d-%H%M%S-%f}-{secrets.token_hex(4)}.eml"
                 path.write_bytes(mail.message().as_bytes())
                 links = [word for word in str(mail.body).split() if "/r/" in word]
                 print(f"mail to {', '.join(mail.to)}: {mail.subject}\n  {links[0] if links else ''}\n  {path}")

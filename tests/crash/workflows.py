@@ -1,0 +1,5 @@
+"""Found by the workers of the crash tests."""
+
+from tests.crash.flow import make
+
+make()
