@@ -6,13 +6,13 @@ import argparse
 from collections.abc import Iterator
 from functools import lru_cache
 
-from django.core.management import get_commands, load_command_class
+from django.core.management import BaseCommand, get_commands, load_command_class
 
 
 @lru_cache
 def hitl_commands() -> dict[str, set[str]]:
     """Each `hitl …` command by its words, and `demo`, with their own options."""
-    django = _options(_parser("check")) - {"--tag", "--list-tags", "--deploy", "--fail-level", "--database"}
+    django = _options(BaseCommand().create_parser("manage.py", "any"))
     found = {" ".join(words): _options(parser) for words, parser in _leaves(("hitl",), _parser("hitl"))}
     found["demo"] = _options(_parser("demo"))
     return {name: options - django for name, options in found.items()}

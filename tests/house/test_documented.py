@@ -27,6 +27,7 @@ NOT_OF_THE_API = {
     "duplicate_name",
     "pause_swallowed",
     "lease_lost",
+    "run_busy",
     "signal_timeout",
     "step_failed",
 }
