@@ -17,10 +17,12 @@ from typing import Any
 from celery import current_app
 from celery.beat import EmbeddedService
 from celery.worker import WorkController
+from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 from django.db import connection
 
 from hitl import engine
+from hitl.conf import DEFAULTS, conf
 from hitl.definition import registry
 
 log = logging.getLogger(__name__)
@@ -126,6 +128,8 @@ def server(host: str, port: int) -> Iterator[int]:
 def serve(host: str, port: int) -> None:
     """Serve until the process is told to stop (Ctrl-C or SIGTERM)."""
     signal.signal(signal.SIGTERM, _interrupt)
+    if conf.BASE_URL == DEFAULTS["HITL_BASE_URL"]:  # nobody said how links begin, so they lead here
+        settings.HITL_BASE_URL = f"http://{'127.0.0.1' if host in ('', '0.0.0.0', '::') else host}:{port}"  # noqa: S104
     with machinery():
         web = _create(host, port)
         try:

@@ -13,19 +13,19 @@ from hitl.models.audit import AuditRecord
 
 Table = dict[Any, dict[str, Any]]
 
-# An audit line moves the head of its chain, and a key remembers when it was last used.
-_MOVED_BY_A_LINE = {"hitl.run": {"audit_seq", "audit_hash"}, "hitl.apikey": {"last_used_at"}}
-_PROOF = ("hitl.auditrecord", "hitl.auditstream")
+# An audit line moves the head of its chain, a key remembers when it was last used, and signing in leaves a session.
+_MOVED = {"hitl.run": {"audit_seq", "audit_hash"}, "hitl.apikey": {"last_used_at"}, "auth.user": {"last_login"}}
+_PROOF = ("hitl.auditrecord", "hitl.auditstream", "sessions.session")
 
 
 def snapshot(*, proof: bool = True) -> dict[str, Table]:
-    """All rows of all tables; without `proof` the audit records and the heads of their chains are left out."""
+    """All rows of all tables; without `proof` sessions, audit records and the heads of their chains are left out."""
     tables = {}
     for model in apps.get_models():
         label = model._meta.label_lower
         if not proof and label in _PROOF:
             continue
-        left_out = set() if proof else _MOVED_BY_A_LINE.get(label, set())
+        left_out = set() if proof else _MOVED.get(label, set())
         tables[label] = {
             row[model._meta.pk.attname]: {name: _plain(value) for name, value in row.items() if name not in left_out}
             for row in model._default_manager.values()

@@ -72,6 +72,16 @@ class DecisionForm(forms.Form):
             field.widget.attrs.setdefault("autocomplete", "off")
             field.widget.attrs["aria-describedby"] = f"error-{name}"
 
+    def clean(self) -> dict[str, Any]:
+        """Only an edit looks at the arguments; and a form without what it is about is damaged."""
+        data: dict[str, Any] = super().clean() or {}
+        if data.get("verdict") != "edit":
+            for name in [name for name in self.errors if name.startswith(_PREFIX)]:
+                del self.errors[name]
+        if self.errors.keys() & {"digest", "revision"}:
+            self.add_error(None, "This form came in damaged, so nothing was recorded; open the request again.")
+        return data
+
     @property
     def arguments(self) -> list[Any]:
         """The bound fields of the arguments."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
-from django.db.models import Model, QuerySet
+from django.db.models import Model, QuerySet, URLField
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 
@@ -166,6 +166,7 @@ class ApprovalAdmin(ReadOnly):
     search_fields = ("id", "title")
     ordering = ("-id",)
     exclude = ("action_bytes", "effective_bytes")
+    formfield_overrides = {URLField: {"assume_scheme": "https"}}
 
 
 @admin.register(AuditRecord)

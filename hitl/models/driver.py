@@ -148,11 +148,15 @@ def on_postgres() -> bool:
     return connection.vendor == "postgresql"
 
 
-def now_sql(plus: timedelta = timedelta(0)) -> tuple[str, list[Any]]:
-    """The database's clock as an expression: PostgreSQL's own, or for SQLite the clock of this machine."""
+def now_sql(plus: timedelta = timedelta(0), *, stable: bool = False) -> tuple[str, list[Any]]:
+    """The database's clock as an expression: PostgreSQL's own, or for SQLite the clock of this machine.
+
+    `stable` is the time the statement began, which an index can be searched with.
+    """
     if on_postgres():
         shift = clock.offset() + plus
-        return ("clock_timestamp() + %s", [shift]) if shift else ("clock_timestamp()", [])
+        name = "statement_timestamp()" if stable else "clock_timestamp()"
+        return (f"{name} + %s", [shift]) if shift else (name, [])
     return "%s", [connection.ops.adapt_datetimefield_value(clock.now() + plus)]
 
 

@@ -13,7 +13,6 @@ from typing import Any
 
 from django.db import connection
 
-from hitl import clock
 from hitl.models.approvals import Approval, Decision
 from hitl.models.driver import as_datetime, execute, loader, now_sql, on_postgres, uuid_param, write
 from hitl.models.runs import Result, Run, Step
@@ -104,12 +103,12 @@ def save_result(step: Step, key: str, value: Any) -> bool:
 
 def ready_steps(queue: str, limit: int) -> list[tuple[Any, ...]]:
     """Steps that look ready on a queue, the longest waiting first: id, run, name, workflow, guarded, entered before."""
-    now = connection.ops.adapt_datetimefield_value(clock.now())
+    now, params = now_sql(stable=True)
     rows = execute(
-        "SELECT s.id, s.run_id, s.name, r.workflow_id, s.guarded, s.started_at IS NOT NULL "
+        "SELECT s.id, s.run_id, s.name, r.workflow_id, s.guarded, s.started_at IS NOT NULL "  # noqa: S608
         "FROM hitl_step s JOIN hitl_run r ON r.id = s.run_id "
-        "WHERE s.status = 'ready' AND s.queue = %s AND s.ready_at <= %s ORDER BY s.ready_at LIMIT %s",
-        [queue, now, limit],
+        f"WHERE s.status = 'ready' AND s.queue = %s AND s.ready_at <= {now} ORDER BY s.ready_at LIMIT %s",
+        [queue, *params, limit],
     )
     return [(_id(row[0]), _id(row[1]), row[2], row[3], bool(row[4]), bool(row[5])) for row in rows]
 

@@ -28,7 +28,9 @@ class Facts(Collector):
         notices = Notification.objects.filter(status__in=["pending", "dead"])
         yield _by_status("hitl_notifications", "messages not delivered", notices.values_list("status"))
         age = last_sweep_age()
-        yield _one("hitl_sweep_age_seconds", "since the last sweep", float("inf") if age is None else age.total_seconds())
+        yield _one(
+            "hitl_sweep_age_seconds", "since the last sweep", float("inf") if age is None else age.total_seconds()
+        )
 
 
 def render() -> bytes:

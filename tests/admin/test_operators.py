@@ -96,7 +96,7 @@ def test_an_operator_cancels_runs(waiting: Approval, root: Any) -> None:
     assert "1 runs cancelled" in response.content.decode()
     run = Run.objects.get(pk=waiting.run_id)
     assert (run.status, Approval.objects.get().status) == ("cancelled", "cancelled")
-    with nothing_written("hitl.signal.refused"):
+    with nothing_written("hitl.cancel.refused"):
         post(client, reverse("admin:hitl_run_changelist"), body)
 
 

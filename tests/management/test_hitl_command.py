@@ -72,8 +72,8 @@ def test_a_run_without_a_person_is_the_systems(refund: Any) -> None:
 
 @pytest.mark.parametrize("text", ["{", "NaN", '{"a":1,"a":2}', '"\\u0000"', "", "[" * 999])
 def test_an_argument_that_is_no_json_is_refused(text: str, refund: Any, waiting: Approval) -> None:
-    assert "this argument" in refused("run", "start", "test-refund", text)
-    assert "this argument" in refused("signal", "send", str(waiting.run_id), "go", text)
+    assert "cannot be taken" in refused("run", "start", "test-refund", text)
+    assert "cannot be taken" in refused("signal", "send", str(waiting.run_id), "go", text)
 
 
 def test_what_cannot_be_started_is_refused(refund: Any, alice: Any) -> None:
@@ -119,7 +119,7 @@ def test_a_run_is_cancelled_once(waiting: Approval, root: Any) -> None:
     assert (code, out) == (0, f"cancelled {waiting.run_id}\n")
     run = Run.objects.get()
     assert (run.status, run.failure_text) == ("cancelled", "not needed")
-    with nothing_written("hitl.signal.refused"), pytest.raises(CommandError, match="run_ended"):
+    with nothing_written("hitl.cancel.refused"), pytest.raises(CommandError, match="run_ended"):
         hitl("run", "cancel", str(waiting.run_id))
 
 

@@ -75,4 +75,4 @@ def json_argument(text: str) -> Any:
     try:
         return parse(text, what="this argument")
     except HitlError as error:
-        raise CommandError(error.message) from error
+        raise CommandError(f"{text[:40]!r} cannot be taken: {error.message}") from error
