@@ -129,8 +129,18 @@ def _settle() -> None:
     until = time.monotonic() + 60
     while Run.objects.exclude(status="succeeded").exists():
         if time.monotonic() > until:
-            raise SystemExit(f"not finished: {list(Run.objects.exclude(status='succeeded').values('id', 'status')[:5])}")
+            raise SystemExit(
+                f"not finished: {list(Run.objects.exclude(status='succeeded').values('id', 'status')[:5])}"
+            )
         time.sleep(0.005)
+
+
+# Without transaction control, deferred foreign-key checks (no round trip), beat, sweeps and our own queries here.
+_STATEMENTS = """
+SELECT coalesce(sum(calls), 0) FROM pg_stat_statements
+WHERE query !~* '^(begin|commit|set|rollback|create)' AND query NOT LIKE '%FOR KEY SHARE OF x%'
+AND query NOT LIKE '%pg_stat%' AND query !~* 'celery_beat|sweepmark|"hitl_run"."status" = '
+"""
 
 
 def _database() -> dict[str, float]:
@@ -138,11 +148,7 @@ def _database() -> dict[str, float]:
 
     with connection.cursor() as cursor:
         cursor.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
-        cursor.execute(
-            "SELECT coalesce(sum(calls), 0) FROM pg_stat_statements WHERE query !~* '^(begin|commit|set|rollback|create)' "
-            "AND query NOT LIKE '%%FOR KEY SHARE OF x%%' AND query NOT LIKE '%%pg_stat%%' AND query NOT LIKE '%%excluded%%' "
-            "AND query !~* 'celery_beat|sweepmark|\"hitl_run\".\"status\" = '"
-        )
+        cursor.execute(_STATEMENTS)
         statements = float(cursor.fetchone()[0])
         cursor.execute("SELECT xact_commit FROM pg_stat_database WHERE datname = current_database()")
         commits = float(cursor.fetchone()[0])

@@ -55,7 +55,11 @@ class Bench:
 @contextmanager
 def bench(**extra: str) -> Iterator[Bench]:
     """PostgreSQL and Redis of our own, migrated, with Django set up in this process."""
-    with tempfile.TemporaryDirectory(prefix="hitl-bench-") as folder, servers.postgres() as pg, servers.redis() as redis:
+    with (
+        tempfile.TemporaryDirectory(prefix="hitl-bench-") as folder,
+        servers.postgres() as pg,
+        servers.redis() as redis,
+    ):
         env = {
             "DATABASE_URL": pg.url,
             "REDIS_URL": redis.url,

@@ -49,7 +49,9 @@ class Machinery:
 
     def __init__(self) -> None:
         self._worker = self._new_worker()
-        self._beat: Any = EmbeddedService(_app(), max_interval=1, thread=True)
+        self._beat: Any = EmbeddedService(
+            _app(), max_interval=1, thread=True, scheduler_cls="django_celery_beat.schedulers:DatabaseScheduler"
+        )
         self._stop = threading.Event()
         self._watchdog = threading.Thread(target=self._watch, name="hitl-watchdog", daemon=True)
 
@@ -128,7 +130,7 @@ def server(host: str, port: int) -> Iterator[int]:
 def serve(host: str, port: int) -> None:
     """Serve until the process is told to stop (Ctrl-C or SIGTERM)."""
     signal.signal(signal.SIGTERM, _interrupt)
-    if conf.BASE_URL == DEFAULTS["HITL_BASE_URL"]:  # nobody said how links begin, so they lead here
+    if DEFAULTS["HITL_BASE_URL"] == conf.BASE_URL:  # nobody said how links begin, so they lead here
         settings.HITL_BASE_URL = f"http://{'127.0.0.1' if host in ('', '0.0.0.0', '::') else host}:{port}"  # noqa: S104
     with machinery():
         web = _create(host, port)

@@ -207,11 +207,11 @@ class SignalTimeout(HitlError):
 
 
 class StepFailed(HitlError):
-    """Raised by a handler: the step failed. `retry` says whether trying again may help, `after` when."""
+    """Raised by a handler: the step failed. `retry=False` ends it at once; `after` says when to try again."""
 
     code = "step_failed"
 
-    def __init__(self, message: str = "", *, retry: bool = False, after: Any = None) -> None:
+    def __init__(self, message: str = "", *, retry: bool = True, after: Any = None) -> None:
         super().__init__(message)
         self.retry = retry
         self.after = after

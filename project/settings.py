@@ -173,7 +173,7 @@ WHITENOISE_USE_FINDERS = EMBEDDED  # no collectstatic needed for a try
 if EMBEDDED:
     STATIC_ROOT.mkdir(parents=True, exist_ok=True)
 
-# smtp://user:password@host:587/?tls=True; without it mails are files, and their links are printed.
+# smtp+tls://user:password@host:587 (STARTTLS) or smtp+ssl://…:465; without it mails are files and links printed.
 if env.str("EMAIL_URL", default=""):
     _mail = env.email("EMAIL_URL")
     EMAIL_BACKEND, EMAIL_HOST, EMAIL_PORT = (
@@ -191,6 +191,7 @@ HITL_MAIL_FROM = env.str("HITL_MAIL_FROM", default="hitl <hitl@localhost>")
 HITL_LEASE = timedelta(seconds=env.float("HITL_LEASE", default=30))
 HITL_SWEEP_INTERVAL = timedelta(seconds=env.float("HITL_SWEEP_INTERVAL", default=2))
 HITL_SWEEP_OVERDUE = timedelta(seconds=env.float("HITL_SWEEP_OVERDUE", default=30))
+HITL_PREPARE_STATEMENTS = env.bool("HITL_PREPARE_STATEMENTS", default=True)  # off behind a transaction pooler
 HITL_METRICS_TOKEN = env.str("HITL_METRICS_TOKEN", default=None)
 
 REST_FRAMEWORK = {
@@ -237,12 +238,16 @@ LOGGING = {
             "()": structlog.stdlib.ProcessorFormatter,
             "processor": structlog.processors.JSONRenderer()
             if not EMBEDDED
-            else structlog.dev.ConsoleRenderer(colors=False),
+            else structlog.dev.ConsoleRenderer(
+                colors=False,
+                exception_formatter=structlog.dev.plain_traceback,  # the default prints local variables: secrets
+            ),
             "foreign_pre_chain": [
                 structlog.contextvars.merge_contextvars,
                 structlog.stdlib.add_log_level,
                 structlog.stdlib.add_logger_name,
                 structlog.processors.TimeStamper(fmt="iso"),
+                *([] if EMBEDDED else [structlog.processors.format_exc_info]),
             ],
         }
     },

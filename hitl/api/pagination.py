@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 
 from rest_framework.exceptions import NotFound
 from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
 
 
-class Newest(CursorPagination):
-    """Newest first; ids are UUIDv7, so they sort by time."""
+class Pages(CursorPagination):
+    """What all lists share."""
 
-    ordering = "-id"
     page_size = 50
     max_page_size = 200
     page_size_query_param = "page_size"
@@ -22,7 +22,31 @@ class Newest(CursorPagination):
         cursor: Cursor | None = super().decode_cursor(request)
         try:
             if cursor is not None and cursor.position is not None:
-                uuid.UUID(cursor.position)
+                self.check_position(str(cursor.position))
         except ValueError:
             raise NotFound(self.invalid_cursor_message) from None
         return cursor
+
+    def check_position(self, position: str) -> None:
+        """Raise ValueError for what the first column cannot be."""
+        raise ValueError(position)
+
+
+class Newest(Pages):
+    """Newest first; ids are UUIDv7, so they sort by time."""
+
+    ordering = "-id"
+
+    def check_position(self, position: str) -> None:
+        """An id."""
+        uuid.UUID(position)
+
+
+class DueSoonest(Pages):
+    """The inbox's order."""
+
+    ordering = ("expires_at", "id")
+
+    def check_position(self, position: str) -> None:
+        """A time."""
+        datetime.fromisoformat(position)

@@ -7,13 +7,19 @@ from typing import Any, TypeVar
 
 from django.db.models import Model, QuerySet
 from rest_framework import generics
+from rest_framework.authentication import SessionAuthentication
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from hitl import decisions, engine
 from hitl.api import serializers as shapes
+from hitl.api.authentication import ApiKeyAuthentication
+from hitl.api.pagination import DueSoonest, Newest, Pages
+from hitl.api.parsers import StrictJSONParser
 from hitl.api.permissions import HasScope
+from hitl.api.problems import handler
 from hitl.decisions.inbox import visible
 from hitl.exceptions import BadInput, UnknownRun
 from hitl.models import ApiKey, Approval, Run
@@ -24,8 +30,16 @@ Row = TypeVar("Row", bound=Model)
 class Door(APIView):
     """What all endpoints share: scopes by method."""
 
+    # Said here, not left to the project's defaults, so that a project may mount these beside an API of its own.
+    authentication_classes = [ApiKeyAuthentication, SessionAuthentication]
     permission_classes = [HasScope]
+    parser_classes = [StrictJSONParser]
+    renderer_classes = [JSONRenderer]
     scopes: dict[str, str] = {}
+
+    def get_exception_handler(self) -> Any:
+        """Every error is a problem document."""
+        return handler
 
 
 class Runs(Door, generics.ListAPIView[Run]):
@@ -33,6 +47,7 @@ class Runs(Door, generics.ListAPIView[Run]):
 
     scopes = {"GET": "runs:read", "POST": "runs:start"}
     serializer_class = shapes.RunShape
+    pagination_class = Newest
 
     def get_queryset(self) -> QuerySet[Run]:
         """The runs this principal may see, narrowed by `?status=` and `?workflow=`."""
@@ -86,6 +101,11 @@ class Approvals(Door, generics.ListAPIView[Approval]):
 
     scopes = {"GET": "approvals:read"}
     serializer_class = shapes.ApprovalShape
+
+    @property
+    def pagination_class(self) -> type[Pages]:  # type: ignore[override]
+        """The inbox comes due soonest first, everything else newest first."""
+        return DueSoonest if self.request.query_params.get("view") == "inbox" else Newest
 
     def get_queryset(self) -> QuerySet[Approval]:
         """All this principal may see, or with `?view=inbox` what waits for the one who asks; `?status=`, `?risk=`."""

@@ -23,8 +23,7 @@ def inbox(user: Any) -> QuerySet[Approval]:
     return (
         Approval.objects.pending()
         .asked_of(user)
-        .exclude(requester=user.pk)
-        .exclude(on_behalf_of=user.pk)
+        .not_own(user)
         .exclude(pk__in=own.values("pk"))
         .select_related("run__workflow", "step", "requester")
         .order_by("expires_at", rank, "id")

@@ -107,6 +107,7 @@ def _approval(t: Transition, step: Step, proposal: Proposal, key: str, old: Appr
         level=proposal.requirement.level,
         phrase=_phrase(proposal),
         requirement=proposal.requirement.model_dump(mode="json"),
+        prevent_self_review=proposal.requirement.prevent_self_review,
         requester_id=run.requester_id,
         on_behalf_of_id=run.on_behalf_of_id,
         agent_key_id=_key_of(run),

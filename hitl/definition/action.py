@@ -59,7 +59,18 @@ class Action:
         for name, text in (("type", type), ("title", title), ("impact", impact)):
             if not isinstance(text, str) or not text.strip():
                 raise InvalidAction(f"an action needs a {name}: people decide by it")
-        values = (type, args, title, impact, description, target, bool(reversible), model)
+        for name, text, most in (
+            ("type", type, 200),
+            ("title", title, 500),
+            ("impact", impact, 5000),
+            ("description", description, 20_000),
+            ("target", target, 1000),
+        ):
+            if not isinstance(text, str) or len(text) > most:
+                raise InvalidAction(f"an action's {name} is a text of at most {most} characters")
+        # A copy: whoever holds the original must not be able to change what people see.
+        copy = json.loads(canonical(args, what="action.args"))
+        values = (type, copy, title, impact, description, target, bool(reversible), model if len(model) <= 300 else "")
         for name, value in zip(self.__slots__, values, strict=True):
             object.__setattr__(self, name, value)
         canonical(self.envelope(), what="action")
@@ -85,7 +96,7 @@ class Action:
             typed = cls.model_validate_json(json.dumps(self.args))
         except ValidationError as error:
             raise InvalidAction(f"{cls.__name__} refuses the approved arguments: {error}") from error
-        if typed.model_dump(mode="json") != self.args:
+        if typed.model_dump(mode="json", by_alias=True) != self.args:
             raise InvalidAction(f"{cls.__name__} would change the approved arguments; ask again with the new model")
         return typed
 
@@ -118,6 +129,9 @@ def to_json(value: Any) -> Any:
         return value.envelope()
     if isinstance(value, BaseModel):
         return value.model_dump(mode="json")
+    if isinstance(value, dict) and ENVELOPE in value:
+        # What an agent wrote must never turn into an Action: only an author's code makes one.
+        raise InvalidAction(f"a plain value may not have the key {ENVELOPE!r}; return an Action")
     return value
 
 
@@ -133,7 +147,7 @@ def find_model(path: str) -> type[BaseModel] | None:
         found: Any = importlib.import_module(module)
         for part in name.split("."):
             found = getattr(found, part)
-    except (ImportError, AttributeError):
+    except (ImportError, AttributeError, ValueError):
         return None
     if not (isinstance(found, type) and issubclass(found, BaseModel)):
         return None
@@ -169,7 +183,12 @@ def _take_model(args: BaseModel, type: str) -> tuple[str, dict[str, Any], str]:
     path = f"{cls.__module__}:{cls.__qualname__}"
     _models[path] = cls
     try:  # model_construct() can build what the model would refuse
-        data = cls.model_validate(args.model_dump(warnings=False)).model_dump(mode="json")
+        checked = cls.model_validate(args.model_dump(warnings=False, by_alias=True))
+        data = checked.model_dump(mode="json", by_alias=True)
+        again = cls.model_validate_json(canonical(data, what="action.args"))
     except ValidationError as error:
         raise InvalidAction(f"{cls.__name__} refuses these arguments: {error}") from error
-    return path, data, type or re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+    if again != checked:
+        raise InvalidAction(f"{cls.__name__} does not survive JSON: what people would see is not what would run")
+    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", cls.__name__).lower()
+    return path, data, type or name

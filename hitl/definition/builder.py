@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar, cast
@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from hitl.definition import graph, registry, verbs
 from hitl.definition.action import model_schema
-from hitl.definition.gates import gate_spec
+from hitl.definition.gates import check_durations, gate_spec
 from hitl.definition.specs import Definition, StepSpec
 from hitl.definition.values import explain, seconds
 from hitl.exceptions import BadInput, InvalidWorkflow
@@ -47,6 +47,7 @@ class Workflow:
         deadline: timedelta | None = None,
     ) -> None:
         _check_name("workflow", name)
+        check_durations(f"workflow {name!r}", deadline=deadline)
         self.name = name
         self.title = title or name.replace("-", " ").replace("_", " ").capitalize()
         self.input = input
@@ -90,9 +91,11 @@ class Workflow:
                 backoff=backoff,
                 repeatable=repeatable,
             )
-        name = name or handler.__name__
+        name = name or getattr(handler, "__name__", "")
         if max_attempts < 1:
             raise InvalidWorkflow(f"step {name!r}: max_attempts is {max_attempts}; at least 1 is needed")
+        check_durations(f"step {name!r} of workflow {self.name!r}", timeout=timeout)
+        check_durations(f"step {name!r} of workflow {self.name!r}", least=timedelta(0), backoff=backoff)
         self._add(
             StepSpec(
                 name=name,
@@ -168,8 +171,8 @@ class Workflow:
             read = self.input.model_validate(value, strict=None)
         except ValidationError as error:
             raise BadInput(f"input of workflow {self.name!r}: {explain(error)}") from error
-        unknown = sorted(set(value) - set(read.model_dump(by_alias=False)) - set(read.model_dump(by_alias=True)))
-        if unknown and read.model_extra is None:
+        unknown = sorted(_dropped(value, read.model_dump(by_alias=True), read.model_dump()))
+        if unknown:
             raise BadInput(f"input of workflow {self.name!r} has unknown fields: {', '.join(unknown)}")
         return read.model_dump(mode="json")
 
@@ -227,6 +230,20 @@ def is_async(handler: Callable[..., Any]) -> bool:
     )
 
 
+def _dropped(given: Any, by_alias: Any, by_name: Any, path: str = "") -> Iterator[str]:
+    """Paths of what was given and is in neither dump of the model: pydantic drops what it does not know."""
+    if isinstance(given, dict):
+        aliases, names = (dump if isinstance(dump, dict) else {} for dump in (by_alias, by_name))
+        for key, item in given.items():
+            if key not in aliases and key not in names:
+                yield f"{path}{key}"
+            else:
+                yield from _dropped(item, aliases.get(key), names.get(key, aliases.get(key)), f"{path}{key}.")
+    elif isinstance(given, list) and isinstance(by_alias, list | tuple) and isinstance(by_name, list | tuple):
+        for number, (item, one, other) in enumerate(zip(given, by_alias, by_name, strict=False)):
+            yield from _dropped(item, one, other, f"{path}{number}.")
+
+
 def _check_name(what: str, name: str) -> None:
-    if not name or len(name) > 100 or not all(c.isalnum() or c in "-_." for c in name):
+    if not isinstance(name, str) or not name or len(name) > 100 or not all(c.isalnum() or c in "-_." for c in name):
         raise InvalidWorkflow(f"{name!r} is no name for a {what}: up to 100 letters, digits, '-', '_' and '.'")

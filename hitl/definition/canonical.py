@@ -31,8 +31,10 @@ def canonical(value: Any, *, what: str = "value", limit: int | None = None) -> b
     allowed, TooLarge when there are more than `limit` bytes.
     """
     plain = not _check(value, what, 0)
-    text = _encode(value) if plain else _slow(value)
-    data = text.encode()
+    try:
+        data = (_encode(value) if plain else _slow(value)).encode()
+    except ValueError as error:  # an integer longer than Python writes out
+        raise NotCanonical(f"{what} cannot be written as JSON: {error}") from error
     if limit is not None and len(data) > limit:
         raise TooLarge(f"{what} has {len(data)} bytes; {limit} are allowed", size=len(data), limit=limit)
     return data
@@ -46,7 +48,8 @@ def digest(tag: str, data: bytes) -> str:
 def parse(data: bytes | str, *, what: str = "value") -> Any:
     """Read JSON strictly: duplicate keys, NaN and infinity are errors, and so is what `canonical` refuses."""
     try:
-        value = json.loads(data, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
+        text = data.decode() if isinstance(data, bytes) else data
+        value = json.loads(text, object_pairs_hook=_no_duplicates, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
         raise NotCanonical(f"{what} is not JSON: {error}") from error
     _check(value, what, 0)
@@ -70,6 +73,8 @@ def _check(value: Any, path: str, depth: int) -> bool:
         return True
     if kind is int or kind is bool or value is None:
         return False
+    if isinstance(value, dict):
+        return _check_dict(value, path, depth + 1)
     raise NotCanonical(f"{path} is a {kind.__name__}: only dict, list, str, int, float, bool and None are JSON")
 
 

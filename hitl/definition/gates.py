@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -17,10 +18,10 @@ def gate_spec(
     *,
     policy: str = "",
     reviewers: Iterable[str] | None = None,
-    approvals: int = 1,
-    rejections: int = 1,
-    comment: str = "on_reject",
-    prevent_self_review: bool = True,
+    approvals: int | None = None,
+    rejections: int | None = None,
+    comment: str | None = None,
+    prevent_self_review: bool | None = None,
     title: str = "",
     impact: str = "",
     description: str = "",
@@ -46,25 +47,22 @@ def gate_spec(
     `editable` are the arguments reviewers may change (default: all). `execute_within` is how long the approval is good
     for, `cool_off` how long it can be revoked before the step may start. Raises InvalidWorkflow.
     """
-    if (reviewers is None) == (not policy):
-        raise InvalidWorkflow(f"{where} needs either policy= or reviewers=: no reviewers means nobody can answer")
-    if isinstance(reviewers, str):
-        raise InvalidWorkflow(f"{where}: reviewers= is a list, not the text {reviewers!r}")
-    if (level == "verify") != bool(phrase):
-        raise InvalidWorkflow(f"{where}: level='verify' and phrase= belong together")
+    inline = {
+        "approvals": approvals,
+        "rejections": rejections,
+        "comment": comment,
+        "prevent_self_review": prevent_self_review,
+    }
+    given = {name: value for name, value in inline.items() if value is not None}
+    _check_who(where, policy, reviewers, given)
+    _check_how(where, level, phrase, editable)
     _check_silence(where, on_timeout, sure_risk=None if calls_risk else risk, reversible=reversible)
-    _check_durations(where, timeout=timeout, execute_within=execute_within)
+    check_durations(where, timeout=timeout, execute_within=execute_within)
+    check_durations(where, least=timedelta(0), cool_off=cool_off)
     try:
-        requirement = None
-        if reviewers is not None:
-            requirement = Requirement(
-                stages=(Stage(reviewers=tuple(reviewers), approvals=approvals, rejections=rejections),),
-                comment=comment,
-                prevent_self_review=prevent_self_review,
-            )
         return GateSpec(
             policy=policy,
-            requirement=requirement,
+            requirement=None if reviewers is None else _inline(tuple(reviewers), given),
             title=title,
             impact=impact,
             description=description,
@@ -85,12 +83,36 @@ def gate_spec(
         raise InvalidWorkflow(f"{where}: {explain(error)}") from error
 
 
+def _check_who(where: str, policy: str, reviewers: Iterable[str] | None, given: dict[str, Any]) -> None:
+    if (reviewers is None) == (not policy):
+        raise InvalidWorkflow(f"{where} needs either policy= or reviewers=: no reviewers means nobody can answer")
+    if isinstance(reviewers, str):
+        raise InvalidWorkflow(f"{where}: reviewers= is a list, not the text {reviewers!r}")
+    if policy and given:
+        raise InvalidWorkflow(f"{where}: {', '.join(given)} would be ignored: the policy {policy!r} says so itself")
+
+
+def _check_how(where: str, level: str | None, phrase: str, editable: Iterable[str] | None) -> None:
+    if isinstance(editable, str):
+        raise InvalidWorkflow(f"{where}: editable= is a list, not the text {editable!r}")
+    if (level == "verify") != bool(phrase.strip()):
+        raise InvalidWorkflow(f"{where}: level='verify' and phrase= belong together")
+
+
 def _check_silence(where: str, on_timeout: str | None, *, sure_risk: str | None, reversible: bool) -> None:
     if on_timeout == "approve" and not (sure_risk == "low" and reversible):
         raise InvalidWorkflow(f"{where}: on_timeout='approve' is for low risk and reversible actions only")
 
 
-def _check_durations(where: str, **given: timedelta | None) -> None:
+def check_durations(where: str, *, least: timedelta = timedelta(microseconds=1), **given: timedelta | None) -> None:
+    """Raise InvalidWorkflow for a duration that is no timedelta, or shorter than it can be."""
     for name, delta in given.items():
-        if delta is not None and delta <= timedelta(0):
-            raise InvalidWorkflow(f"{where}: {name} must be longer than nothing")
+        if delta is not None and not isinstance(delta, timedelta):
+            raise InvalidWorkflow(f"{where}: {name} is a timedelta, not {delta!r}")
+        if delta is not None and delta < least:
+            raise InvalidWorkflow(f"{where}: {name} must be longer than nothing, not {delta}")
+
+
+def _inline(reviewers: tuple[str, ...], given: dict[str, Any]) -> Requirement:
+    votes = {name: given.pop(name) for name in ("approvals", "rejections") if name in given}
+    return Requirement(stages=(Stage(reviewers=reviewers, **votes),), **given)

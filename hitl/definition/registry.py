@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from hitl.exceptions import InvalidWorkflow, UnknownWorkflow
@@ -25,8 +26,9 @@ def get(name: str) -> Workflow:
     try:
         return _workflows[name]
     except KeyError:
-        known = ", ".join(sorted(_workflows)) or "none"
-        raise UnknownWorkflow(f"no workflow is named {name!r} (known: {known})") from None
+        near = get_close_matches(str(name), _workflows, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        raise UnknownWorkflow(f"no workflow is named {name!r}{hint}") from None
 
 
 def find(name: str) -> Workflow | None:

@@ -19,9 +19,9 @@ class GateSpec(Value):
     title: str = ""
     impact: str = ""
     description: str = ""
-    topic: str = ""
+    topic: str = Field(default="", max_length=200)
     level: Level | None = None
-    phrase: str = ""
+    phrase: str = Field(default="", max_length=200)
     risk: Risk = "medium"
     reversible: bool = False
     timeout: float | None = None
@@ -41,7 +41,7 @@ class StepSpec(Value):
     after: tuple[str, ...] = ()
     gates: tuple[str, ...] = ()
     when: bool = False
-    queue: str = "default"
+    queue: str = Field(default="default", min_length=1, max_length=100)
     timeout: float | None = None
     max_attempts: int = 3
     backoff: float = 1

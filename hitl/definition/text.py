@@ -10,6 +10,7 @@ import unicodedata
 
 _HIDDEN = {"Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp"}
 _KEEP = "\n\t"
+_BLANK = {0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F, 0x2800, 0x3164, 0xFFA0, 0x1D159}
 
 
 def reveal(text: str) -> str:
@@ -42,7 +43,7 @@ def _hidden(char: str) -> bool:
 def _variation(char: str) -> bool:
     # Selectors and fillers that print nothing, though Unicode counts them as marks or letters.
     code = ord(char)
-    return 0xFE00 <= code <= 0xFE0F or 0xE0100 <= code <= 0xE01EF or code in (0x115F, 0x1160, 0x3164, 0xFFA0, 0x034F)
+    return 0xFE00 <= code <= 0xFE0F or 0xE0100 <= code <= 0xE01EF or code in _BLANK
 
 
 def _chip(char: str) -> str:

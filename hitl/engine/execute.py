@@ -64,7 +64,11 @@ def _run(claimed: Claimed) -> Picked | None:
 def _call(handler: Any, ctx: Context) -> Any:
     """Call a sync or async handler; what it returns, unwrapped."""
     crashpoint("in_handler")
-    value = async_to_sync(handler)(ctx) if is_async(handler) else handler(ctx)
+    if is_async(handler):
+        _ = ctx.results  # read now: inside the event loop Django refuses to
+        value = async_to_sync(handler)(ctx)
+    else:
+        value = handler(ctx)
     return value.value if isinstance(value, Complete) else value
 
 

@@ -13,12 +13,19 @@ from django.db.models import F, Q
 from hitl.definition.canonical import parse
 from hitl.definition.values import Requirement
 from hitl.models.fields import key, known, person, status
+from hitl.models.policies import ApiKey
 from hitl.models.runs import Run, Step
 from hitl.states import ApprovalStatus, Verdict
 
 
 class ApprovalQuerySet(models.QuerySet["Approval"]):
     """Which requests."""
+
+    def not_own(self, user: Any) -> ApprovalQuerySet:
+        """Without those the user asked for, in person or by an agent of theirs, where that keeps them from deciding."""
+        own = Q(requester=user.pk) | Q(on_behalf_of=user.pk)
+        keys = ApiKey.objects.filter(owner_user=user.pk)
+        return self.exclude(own, prevent_self_review=True).exclude(agent_key__in=keys, prevent_self_review=True)
 
     def pending(self) -> ApprovalQuerySet:
         """Those nobody has decided yet."""
@@ -87,6 +94,7 @@ class Approval(models.Model):
     level = models.CharField(max_length=20, default="confirm")
     phrase = models.CharField(max_length=200, blank=True)
     requirement = models.JSONField()
+    prevent_self_review = models.BooleanField(default=True, editable=False)
     stage = models.PositiveSmallIntegerField(default=0)
     status = status(ApprovalStatus)
     requester = person()

@@ -105,6 +105,14 @@ def recipients(approval: Approval) -> list[Any]:
     )
 
 
+def _own(approval: Approval) -> list[Any]:
+    """Those who may not decide because the request is theirs: a mail would only lead them astray."""
+    if not approval.prevent_self_review:
+        return []
+    owner = approval.agent_key.owner_user_id if approval.agent_key is not None else None
+    return [pk for pk in (approval.requester_id, approval.on_behalf_of_id, owner) if pk is not None]
+
+
 def _failed(row: Notification, error: Exception) -> int:
     """Try again later, a little further apart each time; dead after so many attempts."""
     told = f"{type(error).__name__}: {error}"[:1000]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from django.db.models import F
 from django.db.models.functions import Coalesce
+from django.urls import reverse
 
 from hitl import clock
 from hitl.conf import conf
@@ -43,7 +44,7 @@ def issue_link(approval: Approval, user_id: int) -> str:
         created_at=now,
         expires_at=now + conf.LINK_LIFETIME,
     )
-    return f"{conf.BASE_URL.rstrip('/')}/r/{token}/"
+    return str(conf.BASE_URL).rstrip("/") + reverse("hitl-link-token", args=[token])
 
 
 def find_link(token: str) -> Link | None:

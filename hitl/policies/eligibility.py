@@ -92,7 +92,7 @@ def why_not(approval: Approval, actor: Actor, facts: Facts) -> str:
         return "agent"
     if not facts.active:
         return "inactive"
-    if approval.required.prevent_self_review and own_request(approval, actor):
+    if approval.prevent_self_review and own_request(approval, actor):
         return "own_request"
     if not facts.candidate:
         return "not_candidate"
@@ -101,10 +101,15 @@ def why_not(approval: Approval, actor: Actor, facts: Facts) -> str:
 
 def own_request(approval: Approval, actor: Actor) -> bool:
     """Whether the actor asked, was asked for, or owns the key that asked."""
+    return actor.id in {str(user) for user in own_people(approval)}
+
+
+def own_people(approval: Approval) -> set[Any]:
+    """The ids of those who asked, were asked for, or own the key that asked."""
     own = {approval.requester_id, approval.on_behalf_of_id}
     if approval.agent_key_id is not None:
         own |= set(ApiKey.objects.filter(pk=approval.agent_key_id).values_list("owner_user", flat=True))
-    return actor.id in {str(user) for user in own if user is not None}
+    return {user for user in own if user is not None}
 
 
 def offered(approval: Approval) -> list[str]:

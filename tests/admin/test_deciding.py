@@ -228,7 +228,13 @@ def test_what_may_not_be_changed_cannot_be_smuggled_in(make: Any, bob: Any) -> N
 
 def test_arguments_of_every_kind_can_be_edited(make: Any, bob: Any) -> None:
     approval = make({"flag": True, "ratio": 1.5, "list": [1], "deep": {"a": None}, "text": "x", "none": None})
-    fields = {"arg-ratio": "2.5", "arg-list": "[1, 2]", "arg-deep": '{"a": null}', "arg-text": " y ", "arg-none": "null"}
+    fields = {
+        "arg-ratio": "2.5",
+        "arg-list": "[1, 2]",
+        "arg-deep": '{"a": null}',
+        "arg-text": " y ",
+        "arg-none": "null",
+    }
     response = decide(browse(bob), approval, "edit", **fields)
     assert response.status_code == 302, re.findall(r'class="error"[^>]*>[^<]+', response.content.decode())
     args = {"flag": False, "ratio": 2.5, "list": [1, 2], "deep": {"a": None}, "text": " y ", "none": None}

@@ -15,10 +15,21 @@ from hitl import decisions, engine, notifications
 from hitl.models import Approval, Decision, Notification, Run
 from hitl.models.audit import AuditRecord
 from tests.admin.conftest import browse, post
-from tests.rows import nothing_written
 from tests.conftest import _user
+from tests.rows import nothing_written
 
-NAMES = ["approval", "auditrecord", "decision", "run", "policy", "apikey", "workflow", "signal", "sweepmark", "notification"]
+NAMES = [
+    "approval",
+    "auditrecord",
+    "decision",
+    "run",
+    "policy",
+    "apikey",
+    "workflow",
+    "signal",
+    "sweepmark",
+    "notification",
+]
 
 
 @pytest.fixture

@@ -64,7 +64,13 @@ def test_the_arguments_are_those_of_the_canonical_bytes(make: Any, bob: Any) -> 
 
 def test_an_argument_called_items_hides_nothing(make: Any, bob: Any) -> None:
     text = shown(make({"items": [["x", "y"]], "amount": 9, "keys": "k", "get": 1}), bob)
-    assert rows_of(text) == {"type": "do", "amount": "9", "get": "1", "items": '[\n  [\n    "x",\n    "y"\n  ]\n]', "keys": "k"}
+    assert rows_of(text) == {
+        "type": "do",
+        "amount": "9",
+        "get": "1",
+        "items": '[\n  [\n    "x",\n    "y"\n  ]\n]',
+        "keys": "k",
+    }
 
 
 def test_nothing_is_truncated(make: Any, bob: Any) -> None:
@@ -95,7 +101,7 @@ def test_nothing_is_truncated(make: Any, bob: Any) -> None:
 def test_what_cannot_be_seen_is_shown_as_a_chip(char: str, chip: str, make: Any, bob: Any) -> None:
     word = f"prod{char}-exports"
     text = shown(make({"bucket": word}, title=word, impact=word, description=word, target=word), bob)
-    page, form = text.split('<aside class="panel decide"', 1)
+    page, _ = text.split('<aside class="panel decide"', 1)
     assert char not in page.replace("\r\n", "\n")
     assert page.count(f"prod⟦{chip}⟧-exports") >= 5
     assert '<span class="chip high">1 invisible character</span>' in page
@@ -155,7 +161,9 @@ def test_an_edit_is_closed_with_its_reason_where_more_must_agree(make: Any, bob:
 
 def test_what_may_not_be_changed_is_disabled(make: Any, bob: Any) -> None:
     text = shown(make({"n": 1, "m": 2}, editable=["n"]), bob)
-    fields = dict(re.findall(r'<input [^>]*name="arg-(\w)"([^>]*)>', text) or re.findall(r'name="arg-(\w)"([^>]*)>', text))
+    fields = dict(
+        re.findall(r'<input [^>]*name="arg-(\w)"([^>]*)>', text) or re.findall(r'name="arg-(\w)"([^>]*)>', text)
+    )
     assert "disabled" in fields["m"]
     assert "disabled" not in fields["n"]
 

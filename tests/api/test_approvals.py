@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -110,7 +111,36 @@ def test_the_list_costs_the_same_for_few_and_many(
         for _ in range(number):
             refund.start(requester=alice)
         work()
-        with CaptureQueriesContext(connection, ) as queries:
+        with CaptureQueriesContext(
+            connection,
+        ) as queries:
             as_bob.get("approvals/")
         counts.append(len(queries))
     assert counts[0] == counts[1]
+
+
+def test_the_inbox_comes_due_soonest_first_over_all_its_pages(
+    refund: Any, alice: Any, bob: Any, as_bob: Api, work: Any
+) -> None:
+    for _ in range(5):
+        refund.start(requester=alice)
+    work()
+    rows = list(Approval.objects.order_by("id"))
+    for n, row in enumerate([*rows[1:], rows[0]]):  # two of them at the very same moment
+        row.expires_at = rows[0].expires_at + timedelta(minutes=min(n, 3))
+        row.save(update_fields=["expires_at"])
+    page = as_bob.get("approvals/", view="inbox", page_size=2).json()
+    seen = [row["id"] for row in page["results"]]
+    while page["next"]:
+        page = as_bob.client.get(page["next"]).json()
+        seen += [row["id"] for row in page["results"]]
+    due = {str(row.pk): row.expires_at for row in Approval.objects.all()}
+    assert sorted(seen) == sorted(due)
+    assert [due[pk] for pk in seen] == sorted(due.values())
+
+
+@pytest.mark.parametrize("cursor", ["nonsense", "cD1ub25zZW5zZQ==", "cD0lMDA=", "cD0yMDI2LTAxLTAx", "cD05OTk5OTk5OTk5OTk="])
+@pytest.mark.parametrize("view", ["inbox", "all"])
+def test_a_broken_cursor_is_not_found(cursor: str, view: str, waiting: Approval, as_bob: Api) -> None:
+    response = as_bob.get("approvals/", cursor=cursor, view=view)
+    assert response.status_code in (200, 404)

@@ -189,7 +189,9 @@ def test_the_cursor_leads_over_all_pages_while_rows_are_added(refund: Any, bot: 
     assert seen == made[::-1]
 
 
-@pytest.mark.parametrize("cursor", ["nonsense", "cD1ub25zZW5zZQ==", "cD0lMDA=", "bz05OTk5OTk5OTk5OTk5", "cj1i", "\xff", "b3g="])
+@pytest.mark.parametrize(
+    "cursor", ["nonsense", "cD1ub25zZW5zZQ==", "cD0lMDA=", "bz05OTk5OTk5OTk5OTk5", "cj1i", "\xff", "b3g="]
+)
 def test_a_broken_cursor_is_not_found(cursor: str, refund: Any, bot: Api) -> None:
     response = bot.get("runs/", cursor=cursor)
     assert response.status_code in (200, 404)

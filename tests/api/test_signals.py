@@ -88,5 +88,7 @@ def test_a_name_that_cannot_be_is_refused(name: str, listening: str, bot: Api) -
 
 
 def test_an_unknown_field_is_refused(listening: str, bot: Api) -> None:
-    assert list(problem(bot.post(f"runs/{listening}/signals/go/", {"paylod": 1}), 400, "invalid")["fields"]) == ["paylod"]
+    assert list(problem(bot.post(f"runs/{listening}/signals/go/", {"paylod": 1}), 400, "invalid")["fields"]) == [
+        "paylod"
+    ]
     assert Run.objects.get(pk=listening).status == "waiting"

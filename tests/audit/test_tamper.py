@@ -126,24 +126,25 @@ def test_records_without_a_run_are_found(chain: Run) -> None:
 
 
 def refused(statement: str, params: list[Any]) -> None:
-    with pytest.raises(DatabaseError, match="append-only|UNIQUE|unique"), transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute(statement, params)
+    told = pytest.raises(DatabaseError, match=r"append-only|UNIQUE|unique")
+    with told, transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(statement, params)
 
 
 def test_the_triggers_refuse_every_change(chain: Run) -> None:
     record = audit.records_of(chain.stream).first()
     refused("UPDATE hitl_auditrecord SET action = 'x' WHERE id = %s", [record.pk])
     refused("DELETE FROM hitl_auditrecord WHERE id = %s", [record.pk])
-    with pytest.raises(DatabaseError):
-        with transaction.atomic():
-            record.delete()
+    with pytest.raises(DatabaseError), transaction.atomic():
+        record.delete()
     columns = "id, stream, seq, prev_hash, hash, body, at, action, actor, subject"
     values = [record.pk, "other", 1, b"", b"", b"", record.at.isoformat(), "x", "x", "x"]
     places = ", ".join(["%s"] * len(values))
     if connection.vendor == "postgresql":
         refused("TRUNCATE hitl_auditrecord", [])
-        statement = f"INSERT INTO hitl_auditrecord ({columns}) VALUES ({places}) ON CONFLICT (id) DO UPDATE SET action = 'y'"
+        statement = (
+            f"INSERT INTO hitl_auditrecord ({columns}) VALUES ({places}) ON CONFLICT (id) DO UPDATE SET action = 'y'"
+        )
         refused(statement, values)
     else:
         refused(f"INSERT OR REPLACE INTO hitl_auditrecord ({columns}) VALUES ({places})", values)
@@ -159,7 +160,7 @@ def test_missing_triggers_are_reported_and_migrate_brings_them_back(unprotected:
 
 
 def test_an_unregistered_action_is_an_error() -> None:
-    with pytest.raises(KeyError, match="add it to hitl/audit/actions.py"):
+    with pytest.raises(KeyError, match=r"add it to hitl/audit/actions\.py"):
         audit.seal("x", 0, b"", None, [Entry("hitl.made.up", SYSTEM, "run")])  # type: ignore[arg-type]
 
 

@@ -77,9 +77,7 @@ def running(folder: Path) -> Iterator[Demo]:
     for name in ("SECRET_KEY", "DATABASE_URL", "REDIS_URL", "HITL_TEST_BACKEND", "HITL_BASE_URL"):
         env.pop(name, None)
     command = [sys.executable, "manage.py", "demo", "--port", str(port)]
-    process = subprocess.Popen(
-        command, env=env, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    )
+    process = subprocess.Popen(command, env=env, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     demo = Demo(process, folder)
     reader = threading.Thread(target=demo.read, daemon=True)
     reader.start()

@@ -50,7 +50,9 @@ class Shop:
     def worker(self, **env: str) -> subprocess.Popen[bytes]:
         """A worker as production runs it, on all queues."""
         queues = "default,notices,sweep"
-        return self.celery("worker", "-P", "prefork", "-c", "2", "-Q", queues, "--without-gossip", "--without-mingle", **env)
+        return self.celery(
+            "worker", "-P", "prefork", "-c", "2", "-Q", queues, "--without-gossip", "--without-mingle", **env
+        )
 
     def beat(self) -> subprocess.Popen[bytes]:
         """Celery Beat with its schedule in the database."""

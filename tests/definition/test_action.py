@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, SecretStr
 
 from hitl import Action
 from hitl.definition import action as module
@@ -113,7 +113,7 @@ def test_arguments_are_a_model_or_a_dict(args: Any) -> None:
 def test_a_number_that_json_does_not_have_is_refused_with_its_path() -> None:
     with pytest.raises(NotCanonical) as error:
         Action(SendWire(amount=float("nan")), **TOLD)
-    assert error.value.message == "action.$action.args.amount is nan: JSON has no such number"
+    assert error.value.message == "action.args.amount is nan: JSON has no such number"
 
 
 @pytest.mark.parametrize(
@@ -170,9 +170,48 @@ def test_an_action_survives_being_stored(args: Any) -> None:
     assert (read.model, read.typed()) == (action.model, action.typed())
 
 
-@pytest.mark.parametrize("value", [None, 5, "x", [1], {"a": 1}, {"$action": {}, "more": 1}])
+@pytest.mark.parametrize("value", [None, 5, "x", [1], {"a": 1}])
 def test_other_values_stay_what_they_are(value: Any) -> None:
     assert from_json(to_json(value)) == value
+
+
+@pytest.mark.parametrize("value", [{"$action": {"bogus": 1}}, {"$action": 5}, {"$action": {}, "more": 1}])
+def test_a_plain_value_cannot_pose_as_an_action(value: Any) -> None:
+    with pytest.raises(InvalidAction, match="return an Action"):
+        to_json(value)
+
+
+def test_what_json_would_mask_is_refused() -> None:
+    class Login(BaseModel):
+        password: SecretStr
+
+    with pytest.raises(InvalidAction, match="does not survive JSON"):
+        Action(Login(password=SecretStr("s3cret")), **TOLD)
+
+
+def test_aliases_are_kept() -> None:
+    class Aliased(BaseModel):
+        n: int = Field(alias="N")
+
+    assert Action(Aliased(N=1), **TOLD).args == {"N": 1}
+
+
+def test_the_arguments_are_a_copy() -> None:
+    args = {"n": [1]}
+    action = Action(args, type="do", **TOLD)
+    args["n"].append(2)
+    assert action.args == {"n": [1]}
+
+
+@pytest.mark.parametrize(
+    ("name", "most"), [("type", 200), ("title", 500), ("impact", 5000), ("description", 20_000), ("target", 1000)]
+)
+def test_texts_have_a_length_both_databases_take(name: str, most: int) -> None:
+    texts = {"type": "do", **TOLD, name: "x" * (most + 1)}
+    with pytest.raises(InvalidAction, match=f"{name} is a text of at most {most} characters"):
+        Action({}, **texts)
+    with pytest.raises(InvalidAction):
+        Action({}, **{**texts, name: 5})
 
 
 def test_a_model_that_is_no_action_becomes_json() -> None:

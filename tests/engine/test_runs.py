@@ -49,7 +49,9 @@ def test_branches_join_once(work: Any) -> None:
     flow.step(lambda ctx: 1, name="a")
     flow.step(lambda ctx: 2, name="left", after="a")
     flow.step(lambda ctx: 3, name="right", after="a")
-    flow.step(lambda ctx: joined.append(1) or ctx.results["left"] + ctx.results["right"], name="join", after=["left", "right"])
+    flow.step(
+        lambda ctx: joined.append(1) or ctx.results["left"] + ctx.results["right"], name="join", after=["left", "right"]
+    )
     run = flow.start(requester=SYSTEM)
     assert work() == 4
     assert (joined, fresh(run).output) == ([1], 5)
@@ -128,7 +130,7 @@ def test_step_failed_says_whether_to_try_again(work: Any, pass_time: Any) -> Non
 
     @flow.step
     def never(ctx: Any) -> None:
-        raise StepFailed("no such customer")
+        raise StepFailed("no such customer", retry=False)
 
     run = flow.start(requester=SYSTEM)
     work()
@@ -138,7 +140,7 @@ def test_step_failed_says_whether_to_try_again(work: Any, pass_time: Any) -> Non
     @later.step(max_attempts=2)
     def once(ctx: Any) -> int:
         if ctx.attempt == 1:
-            raise StepFailed("busy", retry=True, after=timedelta(hours=2))
+            raise StepFailed("busy", after=timedelta(hours=2))
         return 1
 
     run = later.start(requester=SYSTEM)

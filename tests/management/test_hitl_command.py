@@ -271,7 +271,9 @@ def test_a_duty_that_fails_shows_in_the_exit_code(monkeypatch: Any) -> None:
 # -- the commands themselves ------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("words", [[], ["nonsense"], ["run"], ["run", "nonsense"], ["policy", "apply"], ["run", "start"]])
+@pytest.mark.parametrize(
+    "words", [[], ["nonsense"], ["run"], ["run", "nonsense"], ["policy", "apply"], ["run", "start"]]
+)
 def test_a_command_that_is_not_there_is_refused(words: list[str]) -> None:
     refused(*words)
 

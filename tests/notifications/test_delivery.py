@@ -38,7 +38,13 @@ def broken(settings: Any) -> None:
 
 def test_a_gate_that_opens_writes_one_row_and_sends_nothing_yet(waiting: Approval) -> None:
     row = Notification.objects.get()
-    assert (row.approval, row.kind, row.recipient, row.status, row.attempts) == (waiting, "requested", None, "pending", 0)
+    assert (row.approval, row.kind, row.recipient, row.status, row.attempts) == (
+        waiting,
+        "requested",
+        None,
+        "pending",
+        0,
+    )
     assert mail.outbox == []
 
 
@@ -65,7 +71,9 @@ def test_each_mail_has_one_link_that_works(waiting: Approval, bob: Any, client: 
     client.force_login(bob)
     response = client.get(links[0].removeprefix("http://127.0.0.1:8000"), follow=True)
     assert "Refund 250 to order A-17" in response.content.decode()
-    assert {link.user_id for link in ReviewLink.objects.all()} == {r.pk for r in (bob, waiting.assignments.get().group.user_set.get(username="carol"))}
+    assert {link.user_id for link in ReviewLink.objects.all()} == {
+        r.pk for r in (bob, waiting.assignments.get().group.user_set.get(username="carol"))
+    }
 
 
 def test_who_is_in_many_groups_is_told_once(make: Any, bob: Any) -> None:

@@ -55,7 +55,9 @@ def test_even_a_server_error_has_them(client: Any, bob: Any, monkeypatch: Any) -
     assert b"secret detail" not in response.content
 
 
-@pytest.mark.parametrize("kind", ["script-src 'self'", "style-src 'self'", "default-src 'none'", "frame-ancestors 'none'"])
+@pytest.mark.parametrize(
+    "kind", ["script-src 'self'", "style-src 'self'", "default-src 'none'", "frame-ancestors 'none'"]
+)
 def test_the_policy_is_strict(kind: str) -> None:
     assert kind in POLICY
     assert not re.search(r"unsafe|\*|https?:", POLICY)
@@ -67,4 +69,6 @@ def test_no_template_of_ours_has_inline_script_or_style() -> None:
     pages = [p for p in (settings.BASE_DIR / "templates").rglob("*.html") if "mail" not in p.parts]
     assert len(pages) > 8
     for page in pages:
-        assert not re.search(r"<script(?![^>]*\ssrc=)|<style|\sstyle=|\son[a-z]+=|\|safe\b|javascript:", page.read_text())
+        assert not re.search(
+            r"<script(?![^>]*\ssrc=)|<style|\sstyle=|\son[a-z]+=|\|safe\b|javascript:", page.read_text()
+        )

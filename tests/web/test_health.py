@@ -79,7 +79,9 @@ def test_a_post_is_refused(path: str, client: Any, settings: Any) -> None:
 
 
 @pytest.mark.parametrize("token", [None, ""])
-@pytest.mark.parametrize("given", [{}, {"Authorization": "Bearer "}, {"Authorization": "Bearer None"}, {"Authorization": ""}])
+@pytest.mark.parametrize(
+    "given", [{}, {"Authorization": "Bearer "}, {"Authorization": "Bearer None"}, {"Authorization": ""}]
+)
 def test_without_a_configured_token_there_are_no_metrics(token: Any, given: Any, client: Any, settings: Any) -> None:
     settings.HITL_METRICS_TOKEN = token
     assert client.get("/metrics", headers=given).status_code == 404

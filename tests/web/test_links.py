@@ -143,7 +143,8 @@ def test_an_outsider_with_the_link_sees_nothing(address: str, waiting: Approval,
 
 
 @pytest.mark.parametrize(
-    "token", ["hitlr_nonsense", "x", "hitlr_", "%E2%98%83", "a%0D%0Ab", "a;b", "a%22b", "%00", "x" * 1000, "..", "hitl_x_y"]
+    "token",
+    ["hitlr_nonsense", "x", "hitlr_", "%E2%98%83", "a%0D%0Ab", "a;b", "a%22b", "%00", "x" * 1000, "..", "hitl_x_y"],
 )
 def test_a_token_that_never_was_leads_nowhere(token: str, waiting: Approval, bob: Any) -> None:
     with nothing_written_but_a_session(bob) as client:

@@ -36,6 +36,6 @@ class Command(BaseCommand):
         try:
             code = given.act(given, Out(self.stdout, given.json))
         except HitlError as error:
-            raise CommandError(f"{error.message} ({error.code})") from error
+            raise CommandError(f"{error.message} ({error.code})", returncode=2) from error
         if code:
             sys.exit(code)
