@@ -21,9 +21,9 @@ class HitlConfig(AppConfig):
         """Bind `Workflow.start`, import every app's `workflows.py`, and wire what follows a migration."""
         from hitl import checks as ours
         from hitl import engine
-        from hitl.definition import verbs
+        from hitl.definition import registry
 
-        verbs.bind(start=engine.start)
+        registry.bind(start=engine.start)
         autodiscover_modules("workflows")
         checks.register(ours.check_workflows)
         checks.register(ours.check_settings)

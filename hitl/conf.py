@@ -23,6 +23,7 @@ DEFAULTS: dict[str, Any] = {
     "HITL_LINK_LIFETIME": timedelta(hours=72),  # of a review link; it ends with its approval anyway
     # How workers work.
     "HITL_LEASE": timedelta(seconds=30),  # a worker silent for so long has lost its step
+    "HITL_HANDLER_WAIT": timedelta(seconds=60),  # then a step without a handler anywhere waits visibly
     "HITL_DRAIN": timedelta(seconds=60),  # a worker rings and lets go after so long, however much is ready
     "HITL_SWEEP_INTERVAL": timedelta(seconds=2),  # written into Beat's row when it is created
     "HITL_SWEEP_OVERDUE": timedelta(seconds=30),  # workers sweep themselves, and /readyz fails, after so long

@@ -206,6 +206,24 @@ class SignalTimeout(HitlError):
     code = "signal_timeout"
 
 
+class AnswerTimeout(HitlError):
+    """Nobody answered in time. Silence is no answer, and never a no."""
+
+    code = "answer_timeout"
+
+
+class RunFailed(HitlError):
+    """The run that was waited for ended badly; `details` says how."""
+
+    code = "run_failed"
+
+
+class InvalidPlan(HitlError):
+    """A plan brings what it may not; the message says what."""
+
+    code = "invalid_plan"
+
+
 class StepFailed(HitlError):
     """Raised by a handler: the step failed. `retry=False` ends it at once; `after` says when to try again."""
 

@@ -9,13 +9,14 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Q
 
 from hitl.audit import SYSTEM, Actor
 from hitl.definition import StepSpec, graph
-from hitl.models import Approval, Step
-from hitl.states import STEP_ENDS, ApprovalStatus, RunStatus, StepStatus
-from hitl.transitions import Transition
+from hitl.models import Approval, Result, Run, Step
+from hitl.states import RUN_ENDS, STEP_ENDS, ApprovalStatus, RunStatus, StepStatus
+from hitl.transitions import Transition, locked
 
 Opener = Callable[[Transition, Step, StepSpec], bool]
 
@@ -26,18 +27,21 @@ def follow(t: Transition, *, opened: Opener | None = None, not_before: datetime 
     `opened` may take a step itself (a worker opens a gate it evaluated beforehand, or skips a step) and says whether
     it did; whatever it leaves is made ready for a worker. `not_before` delays what becomes ready (cool-off).
     """
-    while fresh := graph.startable(t.definition, statuses(t)):
+    while True:
+        fresh = graph.startable(t.specs, statuses(t))
         for spec in fresh:
             step = t.step(spec.name)
             if opened is None or not opened(t, step, spec):
                 t.move(step, StepStatus.READY, ready_at=max(t.now, not_before or t.now))
                 t.ring(step.queue)
+        if not _end_plans(t) and not fresh:
+            break
     settle(t)
 
 
 def settle(t: Transition) -> None:
-    """Let the run's status follow from its steps'."""
-    found = set(statuses(t).values())
+    """Let the run's status follow from its steps'. A failure handler nobody needed keeps nothing open."""
+    found = {s.status for s in t.steps.values() if not (s.kind == "failure" and s.status == StepStatus.PENDING)}
     if found <= STEP_ENDS:
         finish(t, RunStatus.SUCCEEDED)
         return
@@ -51,24 +55,65 @@ def settle(t: Transition) -> None:
 
 def finish(t: Transition, status: RunStatus, *, code: str = "", why: str = "", actor: Actor = SYSTEM) -> None:
     """End the run, and with it everything that is open: steps, waits, leases, requests, unused grants."""
-    clean = status == RunStatus.SUCCEEDED and set(statuses(t).values()) == {StepStatus.SUCCEEDED}
+    clean = status == RunStatus.SUCCEEDED and {s.status for s in t.steps.values()} == {StepStatus.SUCCEEDED}
     if not clean:  # otherwise every grant was used by the step it protects
         close_approvals(t, why=why or f"the run {status.value}")
     for step in t.steps.values():
         if step.status not in STEP_ENDS:
-            t.move(step, StepStatus.CANCELLED)
+            unneeded = step.kind == "failure" and status == RunStatus.SUCCEEDED
+            t.move(step, StepStatus.SKIPPED if unneeded else StepStatus.CANCELLED)
     fields: dict[str, Any] = {"failure_code": code, "failure_text": why}
     if status == RunStatus.SUCCEEDED:
         fields = {"output": _output(t)}
     t.move(t.run, status, **fields)
     t.record(f"hitl.run.{status.value}", "run", actor=actor, **({"code": code, "why": why or code} if code else {}))
+    if t.run.parent_step_id is not None:
+        child = t.run.pk
+        transaction.on_commit(lambda: wake_parent(Run.objects.get(pk=child)), robust=True)
 
 
 def fail_step(t: Transition, step: Step, code: str, why: str) -> None:
-    """A step failed for good: so does the run."""
+    """A step failed for good: its failure handler has a word, or the run fails with it."""
     t.move(step, StepStatus.FAILED, failure_code=code, failure_text=why)
     t.record("hitl.step.failed", f"step:{step.name}", step=step.name, code=code, why=why)
-    finish(t, RunStatus.FAILED, code=code, why=f"step {step.name}: {why}")
+    refuse_step(t, step, RunStatus.FAILED, code, f"step {step.name}: {why}")
+
+
+def refuse_step(t: Transition, step: Step, status: RunStatus, code: str, why: str) -> None:
+    """A step has ended badly: start its failure handler if there is one, else end the run as `status`."""
+    handler = t.steps.get(f"{step.name}.on_failure")
+    if handler is None or handler.status != StepStatus.PENDING:
+        finish(t, status, code=code, why=why)
+        return
+    t.set(handler, instructions=why, checkpoint={"status": status.value, "code": code, "why": why})
+    t.move(handler, StepStatus.READY)
+    t.ring(handler.queue)
+    settle(t)
+
+
+def end_as_told(t: Transition, handler: Step) -> None:
+    """A failure handler is done and goes nowhere: the run ends as it would have without it."""
+    told = Step.objects.values_list("checkpoint", flat=True).get(pk=handler.pk) or {}
+    finish(t, RunStatus(told["status"]), code=told["code"], why=told["why"])
+
+
+def restart(t: Transition, name: str, instructions: str, *, why: str) -> None:
+    """Begin again at a step, with everything that comes after it: new rows at the next revision, old ones closed."""
+    again = graph.downstream(t.definition, name)
+    planned = [s.name for s in t.steps.values() if s.spec is not None and s.name.split("/")[0] in again]
+    for step in [t.step(old) for old in (*again, *planned)]:
+        if step.status not in STEP_ENDS:
+            close_approvals(t, why=why, step=step)
+            t.move(step, StepStatus.CANCELLED)
+    rows = []
+    for old in (t.step(old) for old in again):
+        spec = t.definition.by_name[old.name]
+        fresh = Step(run=t.run, name=old.name, kind=old.kind, queue=spec.queue, guarded=spec.guarded)
+        fresh.revision = old.revision + 1
+        fresh.instructions = instructions if old.name == name else ""
+        rows.append(fresh)
+    t.add(*rows)
+    t.record("hitl.step.restarted", f"step:{name}", step=name, revision=rows[0].revision, why=why)
 
 
 def close_approvals(t: Transition, *, why: str, step: Step | None = None) -> None:
@@ -86,9 +131,42 @@ def close_approvals(t: Transition, *, why: str, step: Step | None = None) -> Non
         t.record(f"hitl.approval.{name}", f"approval:{approval.pk}", title=approval.title, why=why)
 
 
+def wake_parent(child: Run) -> bool:
+    """Hand a child's end to the step that waits for it, in a transaction of the parent; False when it was told."""
+    if child.parent_step is None or child.status not in RUN_ENDS:
+        return False
+    with locked(child.parent_step.run_id) as t:
+        step = t.step_by_id(child.parent_step.pk)
+        if step is None or step.status != StepStatus.WAITING or step.waiting_for != f"run:{child.pk}":
+            return False
+        value = {"status": child.status, "output": child.output, "code": child.failure_code, "why": child.failure_text}
+        key = f"run:{child.external_id}"
+        t.add(Result(step=step, iteration=step.iteration, key=key, value=value, created_at=t.now))
+        t.move(step, StepStatus.READY)
+        t.record("hitl.step.resumed", f"step:{step.name}", step=step.name, why=f"its run {child.status}")
+        t.ring(step.queue)
+        settle(t)
+    return True
+
+
 def statuses(t: Transition) -> dict[str, str]:
     """Every step's status, as it will be."""
     return {name: step.status for name, step in t.steps.items()}
+
+
+def _end_plans(t: Transition) -> bool:
+    """End planners whose steps have all ended well; returns whether any did."""
+    ended = False
+    for planner in [s for s in t.steps.values() if s.status == StepStatus.WAITING and s.waiting_for == "plan"]:
+        children = [s for s in t.steps.values() if s.parent_id == planner.pk]
+        if all(child.status in graph.DONE for child in children):
+            stored = dict(Step.objects.filter(parent=planner.pk).values_list("pk", "output"))
+            known = {child.pk: child.output for child in children if "output" in child.__dict__}
+            outputs = {child.name.rsplit("/", 1)[1]: (stored | known).get(child.pk) for child in children}
+            t.move(planner, StepStatus.SUCCEEDED, output=outputs)
+            t.record("hitl.step.succeeded", f"step:{planner.name}", step=planner.name, attempt=planner.attempt)
+            ended = True
+    return ended
 
 
 def _output(t: Transition) -> Any:

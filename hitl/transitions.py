@@ -11,7 +11,7 @@ raised. Only `claim_plain` changes a status without the run's lock: the losing s
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
@@ -24,6 +24,7 @@ from hitl.audit import SYSTEM, Actor, Entry
 from hitl.conf import conf
 from hitl.crashpoints import crashpoint
 from hitl.definition import Definition, StepSpec
+from hitl.definition.text import clean
 from hitl.exceptions import HitlError, LeaseLost, RunBusy, UnknownRun, UnknownStep
 from hitl.models import Approval, Notification, Run, Step, Workflow, sql
 from hitl.states import StepStatus
@@ -73,9 +74,15 @@ class Transition:
         """The step with this id, if it is the latest revision of its name."""
         return next((step for step in self.steps.values() if step.pk == pk), None)
 
+    @property
+    def specs(self) -> list[StepSpec]:
+        """All steps as they are meant: the definition's in their order, then planned ones."""
+        planned = [planned_spec(step.spec) for step in self.steps.values() if step.spec is not None]
+        return [*self.definition.steps, *planned] if planned else list(self.definition.steps)
+
     def spec(self, step: Step) -> StepSpec:
-        """What the definition says of a step."""
-        return self.definition.by_name[step.name]
+        """What the definition, or for a planned step its plan, says of a step."""
+        return self.definition.by_name[step.name] if step.spec is None else planned_spec(step.spec)
 
     def held(self, step: Step) -> Step:
         """The locked row of a step whose lease the caller holds; raises LeaseLost when somebody took it away."""
@@ -90,7 +97,7 @@ class Transition:
         if not states.allowed(_MOVES[type(row)], source, to):
             raise IllegalMove(f"{row} may not go from {source} to {to}")
         if isinstance(row, Step):
-            fields = {**self._step_fields(source, to), **fields}
+            fields = {**self._step_fields(row, to), **fields}
         elif isinstance(row, Approval):
             fields.setdefault("decided_at", row.decided_at or self.now)
         elif isinstance(row, Run) and to in states.RUN_ENDS:
@@ -101,6 +108,11 @@ class Transition:
             self._changed[id(row)][1].add("status")
         if to == StepStatus.READY and isinstance(row, Step):
             self.readied.append(row)
+
+    def carry_over(self, step: Step, output: Any) -> None:
+        """A forked run begins with what succeeded before: the row is new, so nothing moves that anybody saw."""
+        step.status = StepStatus.SUCCEEDED
+        self.set(step, output=output, ended_at=self.now)
 
     def lease(self, step: Step) -> None:
         """Move a step to running under a fresh lease; the caller holds the run's lock and commits synchronously."""
@@ -133,6 +145,7 @@ class Transition:
         """Write new rows."""
         self._added += rows
         self._new.update(id(row) for row in rows)
+        self.steps |= latest([*self.steps.values(), *(row for row in rows if isinstance(row, Step))])
         self._known.update((type(row), row.pk) for row in rows)
 
     def record(self, action: str, subject: str, *, actor: Actor = SYSTEM, **data: Any) -> None:
@@ -159,7 +172,7 @@ class Transition:
         if not keep:
             self._added, self._changed, self._entries, self._bells = [], {}, [], set()
             self._notices = False
-        self.record(action, subject, actor=actor, why=error.code, **data)
+        self.record(action, subject, actor=actor, why=clean(error.message, 500), code=error.code, **data)
         self.refusal = error
 
     def flush(self) -> None:
@@ -178,12 +191,15 @@ class Transition:
         if self._notices:
             dispatch.ring_delivery()
 
-    def _step_fields(self, source: str, to: str) -> dict[str, Any]:
+    def _step_fields(self, step: Step, to: str) -> dict[str, Any]:
         fields: dict[str, Any] = {}
-        if source == StepStatus.RUNNING:
+        if step.status == StepStatus.RUNNING:
             fields |= {"lease_token": None, "lease_expires_at": None}
-        if source == StepStatus.WAITING:
-            fields |= {"wake_at": None, "waiting_for": ""}
+        if step.status == StepStatus.WAITING:
+            passed = (self.now - step.parked_at).total_seconds() if step.parked_at else 0
+            fields |= {"wake_at": None, "waiting_for": "", "parked_at": None, "waited": step.waited + passed}
+        if to == StepStatus.WAITING:
+            fields |= {"parked_at": self.now}
         if to == StepStatus.READY:
             fields |= {"ready_at": self.now}
         if to in states.STEP_ENDS:
@@ -223,10 +239,11 @@ def created(run: Run, steps: list[Step]) -> Iterator[Transition]:
     crashpoint("after_commit")
 
 
-def claim_plain(step_id: uuid.UUID) -> Step | None:
+def claim_plain(step_id: uuid.UUID, freezes: Iterable[str] = ("all",)) -> Step | None:
     """Claim a step that needs no grant and may be repeated: one statement, no run lock, no record of its own (the
-    outcome's record tells of the start). None: somebody else was first, or it is not ready any more."""
-    return sql.claim_step(step_id, uuid.uuid4(), conf.LEASE)
+    outcome's record tells of the start). None: somebody else was first, it is not ready any more, or one of `freezes`
+    stands."""
+    return sql.claim_step(step_id, uuid.uuid4(), conf.LEASE, freezes)
 
 
 def move_notification(row: Notification, to: str, **fields: Any) -> bool:
@@ -253,6 +270,11 @@ def latest(steps: list[Step]) -> dict[str, Step]:
 def definition_of(workflow_id: int) -> Definition:
     """The definition of a Workflow row, which never changes."""
     return Workflow.objects.get(pk=workflow_id).definition
+
+
+def planned_spec(value: Any) -> StepSpec:
+    """The spec a planned step carries on its row."""
+    return StepSpec.model_validate(value)
 
 
 def as_uuid(value: uuid.UUID | str) -> uuid.UUID:

@@ -48,5 +48,6 @@ class DueSoonest(Pages):
     ordering = ("expires_at", "id")
 
     def check_position(self, position: str) -> None:
-        """A time."""
-        datetime.fromisoformat(position)
+        """A time with its zone."""
+        if datetime.fromisoformat(position).tzinfo is None:
+            raise ValueError(position)

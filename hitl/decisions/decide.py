@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hitl.audit import Actor
-from hitl.decisions.edits import changed_paths, edited_bytes
+from hitl.decisions.edits import changed_paths, edited_bytes, response_problems
 from hitl.decisions.expire import expire_now
 from hitl.decisions.inbox import as_id, find_visible, run_of
 from hitl.decisions.quorum import tally
@@ -37,6 +37,11 @@ from hitl.states import ApprovalStatus, Verdict
 from hitl.transitions import Transition, locked
 
 _LONGEST_COMMENT = 10_000
+_YES = {Verdict.APPROVE, Verdict.EDIT}
+_OTHERS = {
+    Verdict.RESPOND: (ApprovalStatus.ANSWERED, "hitl.approval.answered"),
+    Verdict.REQUEST_REVISION: (ApprovalStatus.REVISION_REQUESTED, "hitl.approval.revision_requested"),
+}
 _BY_PEOPLE = {
     ApprovalStatus.APPROVED,
     ApprovalStatus.REJECTED,
@@ -71,6 +76,7 @@ class Vote:
     revision: int | None
     comment: str
     args: Any
+    response: Any
     phrase: str
     channel: str
 
@@ -84,18 +90,19 @@ def decide(
     revision: int | None = None,
     comment: str = "",
     args: Any = None,
+    response: Any = None,
     phrase: str = "",
     channel: str = "api",
 ) -> Outcome:
     """Say what you decide about a request, bound to the `digest` you saw.
 
-    `actor` is a user (an API key is refused); `args` are the changed arguments of an edit; `phrase` what the person
-    typed where the level is verify. The same vote again gives the recorded answer. Raises UnknownApproval,
-    AlreadyDecided, ApprovalClosed, StaleApproval, NotAllowed, VerdictNotOffered or InvalidDecision; of two opposing
-    decisions at once exactly one is recorded, and the other is told what it was.
+    `actor` is a user (an API key is refused); `args` are the changed arguments of an edit, `response` the answer to a
+    question, `phrase` what the person typed where the level is verify. The same vote again gives the recorded answer.
+    Raises UnknownApproval, AlreadyDecided, ApprovalClosed, StaleApproval, NotAllowed, VerdictNotOffered or
+    InvalidDecision; of two opposing decisions at once exactly one is recorded, and the other is told what it was.
     """
     who = Actor.of(actor)
-    vote = Vote(verdict, digest, revision, comment.strip(), args, phrase, channel)
+    vote = Vote(verdict, digest, revision, comment.strip(), args, response, phrase, channel)
     run_id = run_of(approval)
     with locked(run_id) as t:
         row = sql.lock_approval(as_id(approval))
@@ -136,7 +143,7 @@ def _decide(t: Transition, approval: Approval, votes: list[Decision], who: Actor
 
 def _same(own: Decision, vote: Vote) -> bool:
     seen = own.digest == vote.digest and own.verdict == vote.verdict
-    return seen and (own.verdict != Verdict.EDIT or own.edited_args == vote.args)
+    return seen and own.edited_args == vote.args and own.response == vote.response
 
 
 def _check_open(t: Transition, approval: Approval, votes: list[Decision]) -> None:
@@ -173,7 +180,7 @@ def _check_vote(approval: Approval, vote: Vote) -> bytes | None:
             f"{str(vote.verdict)[:40]!r} is not offered here; there are {told}", offered=offered(approval)
         )
     fields = _comment_problem(approval, vote)
-    if approval.level == "verify" and vote.verdict != Verdict.REJECT and not _typed(approval.phrase, vote.phrase):
+    if approval.level == "verify" and vote.verdict in _YES and not _typed(approval.phrase, vote.phrase):
         fields["phrase"] = f"type exactly: {approval.phrase}"
     effective = None
     if vote.verdict == Verdict.EDIT:
@@ -183,6 +190,8 @@ def _check_vote(approval: Approval, vote: Vote) -> bytes | None:
             fields |= error.details["fields"]
     elif vote.args is not None:
         fields["args"] = "only an edit carries changed arguments"
+    if vote.verdict == Verdict.RESPOND:
+        fields |= response_problems(approval, vote.response)
     if fields:
         raise InvalidDecision(fields=fields)
     return effective
@@ -191,6 +200,8 @@ def _check_vote(approval: Approval, vote: Vote) -> bytes | None:
 def _comment_problem(approval: Approval, vote: Vote) -> dict[str, str]:
     rule = approval.required.comment
     side = "on_reject" if vote.verdict == Verdict.REJECT else "on_approve"
+    if not vote.comment and vote.verdict == Verdict.REQUEST_REVISION:
+        return {"comment": "say what to do better: it goes to the agent as its instructions"}
     if not vote.comment and rule in ("always", side):
         return {"comment": "say why: the agent is told, and it is kept on record"}
     try:
@@ -212,14 +223,19 @@ def _record(
         comment=vote.comment,
         digest=vote.digest,
         edited_args=vote.args if vote.verdict == Verdict.EDIT else None,
+        response=vote.response if vote.verdict == Verdict.RESPOND else None,
         channel=vote.channel,
-        confirmation={"phrase": True} if approval.level == "verify" and vote.verdict != Verdict.REJECT else None,
+        confirmation={"phrase": True} if approval.level == "verify" and vote.verdict in _YES else None,
         decided_at=t.now,
     )
     t.add(decision)
     count = tally(approval.required.stages[approval.stage], _verdicts([*votes, decision], approval.stage))
     said: dict[str, Any] = {"verdict": vote.verdict, "comment": vote.comment, "channel": vote.channel}
-    if count.result == "open":
+    if vote.verdict in _OTHERS:
+        to, action = _OTHERS[Verdict(vote.verdict)]
+        said |= {"response": vote.response} if vote.verdict == Verdict.RESPOND else {}
+        resolve(t, approval, to, via="human", action=action, actor=who, why=vote.comment, **said)
+    elif count.result == "open":
         said |= {"have": count.have, "need": count.need, "title": approval.title, "digest": approval.digest}
         t.record("hitl.approval.voted", f"approval:{approval.pk}", actor=who, **said)
     elif count.result == "rejected":

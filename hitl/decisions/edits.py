@@ -28,6 +28,20 @@ def edited_bytes(approval: Approval, args: Any) -> bytes:
     return with_args(bytes(approval.action_bytes), args)
 
 
+def response_problems(approval: Approval, response: Any) -> dict[str, str]:
+    """What is wrong with the answer to a question, by field."""
+    try:
+        canonical(response, what="response", limit=conf.MAX_ACTION)
+    except BadInput as error:
+        return {"response": error.message}
+    validator = Draft202012Validator(approval.response_schema or {}, format_checker=FormatChecker())
+    found = {}
+    for problem in validator.iter_errors(response):
+        path = ".".join(str(part) for part in problem.absolute_path)
+        found[f"response.{path}" if path else "response"] = problem.message
+    return found
+
+
 def changed_paths(before: Any, after: Any, path: str = "") -> Iterator[str]:
     """Dotted paths at which two values differ; a list counts as one value."""
     if isinstance(before, dict) and isinstance(after, dict):

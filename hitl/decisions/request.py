@@ -89,6 +89,9 @@ def _approval(t: Transition, step: Step, proposal: Proposal, key: str, old: Appr
         run=run,
         step=step,
         key=key,
+        kind="question" if gate.question else "approval",
+        question=gate.question,
+        response_schema=gate.response_schema,
         revision=revision,
         supersedes=old,
         topic=gate.topic,
@@ -133,8 +136,9 @@ def _bytes(t: Transition, step: Step, action: Action, *, key: str, revision: int
 
 def _newest(step: Step, key: str) -> Approval | None:
     if not key and step.revision == 1:
-        return None  # a gate's step opens once; only ctx.approve asks again under its name
-    return Approval.objects.filter(run=step.run_id, step=step.pk, key=key).order_by("-revision").first()
+        return None  # a gate's step opens once; a revision is a new row of the step
+    rows = Approval.objects.filter(run=step.run_id, step__name=step.name, key=key)
+    return rows.order_by("-revision").first()
 
 
 def _timeout(proposal: Proposal) -> timedelta:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from hitl import progress
+from hitl import parked, progress
 from hitl.audit import SYSTEM, Actor
 from hitl.definition.action import ENVELOPE
 from hitl.models import Approval, Step
@@ -58,25 +58,38 @@ def resolve(
 
 
 def _go_on(t: Transition, approval: Approval, step: Step, to: ApprovalStatus, why: str) -> None:
-    if approval.key:  # asked by ctx.approve: the handler is entered again and reads the answer
-        wake_handler(t, approval, step, granted=to == ApprovalStatus.APPROVED)
+    if approval.key:  # asked inside a handler: it is entered again and reads the answer
+        wake_handler(t, approval, step, granted=to == ApprovalStatus.APPROVED and approval.kind == "approval")
     elif to == ApprovalStatus.APPROVED:
         t.move(step, StepStatus.SUCCEEDED, output=envelope(approval))
         progress.follow(t, not_before=approval.not_before)
+    elif to == ApprovalStatus.REVISION_REQUESTED:
+        _revise(t, step, why)
     else:
         status, code = _ENDS[to]
         t.move(step, StepStatus.FAILED, failure_code=code, failure_text=why)
-        progress.finish(t, status, code=code, why=why or code)
+        progress.refuse_step(t, step, status, code, why or code)
+
+
+def _revise(t: Transition, gate: Step, why: str) -> None:
+    """Back to the step that proposed, with the reviewer's instructions; a bounded number of times."""
+    asks = t.spec(gate).asks
+    if asks is None or gate.revision > asks.max_revisions:
+        t.move(gate, StepStatus.FAILED, failure_code="max_revisions", failure_text=why)
+        progress.refuse_step(t, gate, RunStatus.REJECTED, "max_revisions", why)
+        return
+    t.move(gate, StepStatus.CANCELLED)
+    progress.restart(t, asks.revise or t.spec(gate).after[0], why, why=f"a revision was requested: {why}")
+    progress.follow(t)
 
 
 def wake_handler(t: Transition, approval: Approval, step: Step, *, granted: bool) -> None:
-    """Let a handler that waits in ctx.approve be entered again; a grant makes its claim a guarded one."""
-    if step.waiting_for != f"approval:{approval.key}":
+    """Let a handler that waits for this request be entered again; a grant makes its claim a guarded one."""
+    if not parked.waits_for(step, "approval", approval.key):
         return
-    ready = max(t.now, approval.not_before or t.now)
-    t.move(step, StepStatus.READY, ready_at=ready, guarded=step.guarded or granted)
-    t.ring(step.queue)
-    progress.settle(t)
+    if step.waiting_for.startswith("any:"):
+        parked.win(t, step, "approval", approval.key, str(approval.pk))
+    parked.wake(t, step, ready_at=approval.not_before, guarded=granted)
 
 
 def envelope(approval: Approval) -> dict[str, Any]:

@@ -6,24 +6,47 @@ Never: Django, a clock, a socket, a database.
 """
 
 from hitl.definition.action import Action
-from hitl.definition.builder import StepRef, Workflow
+from hitl.definition.builder import StepRef, Workflow, workflow
 from hitl.definition.canonical import canonical, digest, parse
-from hitl.definition.outcomes import Complete
+from hitl.definition.kinds import Gate
+from hitl.definition.outcomes import (
+    Approve,
+    Complete,
+    Continue,
+    Escalate,
+    Human,
+    Pause,
+    Plan,
+    Restart,
+    Signal,
+    Timer,
+)
 from hitl.definition.specs import Definition, GateSpec, StepSpec
 from hitl.definition.values import PolicyDocument, Requirement, Stage
 
 __all__ = [
     "Action",
+    "Approve",
     "Complete",
+    "Continue",
     "Definition",
+    "Escalate",
+    "Gate",
     "GateSpec",
+    "Human",
+    "Pause",
+    "Plan",
     "PolicyDocument",
     "Requirement",
+    "Restart",
+    "Signal",
     "Stage",
     "StepRef",
     "StepSpec",
+    "Timer",
     "Workflow",
     "canonical",
     "digest",
     "parse",
+    "workflow",
 ]

@@ -10,9 +10,10 @@ from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError
 
-from hitl.definition import graph, registry, verbs
+from hitl.definition import graph, registry
 from hitl.definition.action import model_schema
 from hitl.definition.gates import check_durations, gate_spec
+from hitl.definition.kinds import Gate, Kinds, rung_names
 from hitl.definition.specs import Definition, StepSpec
 from hitl.definition.values import explain, seconds
 from hitl.exceptions import BadInput, InvalidWorkflow
@@ -31,7 +32,7 @@ class StepRef:
 After = Callable[..., Any] | StepRef | str | Iterable[Callable[..., Any] | StepRef | str] | None
 
 
-class Workflow:
+class Workflow(Kinds):
     """A recipe of steps and gates, known by its name.
 
     `input` is a pydantic model every run's input must satisfy. `deadline` ends a run as failed after so long.
@@ -56,6 +57,7 @@ class Workflow:
         self.whens: dict[str, Callable[..., Any]] = {}
         self.actions: dict[str, Callable[..., Any]] = {}
         self.risks: dict[str, Callable[..., Any]] = {}
+        self.ladders: dict[str, tuple[tuple[Any, ...], Callable[[Any], bool] | None]] = {}
         self._steps: list[StepSpec] = []
         self._before: dict[str, str] = {}
         self._definition: Definition | None = None
@@ -67,48 +69,50 @@ class Workflow:
         *,
         name: str = "",
         after: After = None,
+        gate: Gate | str | None = None,
         when: Callable[..., Any] | None = None,
         queue: str = "default",
         timeout: timedelta | None = None,
         max_attempts: int = 3,
         backoff: timedelta = timedelta(seconds=1),
         repeatable: bool = True,
+        escalation: Iterable[Any] = (),
+        escalate_when: Callable[[Any], bool] | None = None,
+        **spec: Any,
     ) -> Any:
         """Add a step; as a decorator, with or without arguments. The function stays callable.
 
-        `when(ctx)` false skips it. A raising handler is tried `max_attempts` times, `backoff` doubling in between.
-        A worker that dies inside a step that is not `repeatable` leaves it uncertain, for a person to resolve.
+        `gate=Gate(...)` puts a gate in front of it, `gate="name"` one that stands already. `when(ctx)` false skips it.
+        A raising handler is tried `max_attempts` times, `backoff` doubling in between. A worker that dies inside a step
+        that is not `repeatable` leaves it uncertain, for a person to resolve. `escalation` is the ladder (functions for
+        other agents, `Human(...)` for people) climbed while `escalate_when(result)` holds.
         """
+        options = dict(locals())
         if handler is None:
-            return lambda handler: self.step(
-                handler,
-                name=name,
-                after=after,
-                when=when,
-                queue=queue,
-                timeout=timeout,
-                max_attempts=max_attempts,
-                backoff=backoff,
-                repeatable=repeatable,
-            )
+            for own in ("self", "handler", "spec"):
+                del options[own]
+            return lambda handler: self.step(handler, **options, **spec)
         name = name or getattr(handler, "__name__", "")
+        where = f"step {name!r} of workflow {self.name!r}"
         if max_attempts < 1:
-            raise InvalidWorkflow(f"step {name!r}: max_attempts is {max_attempts}; at least 1 is needed")
-        check_durations(f"step {name!r} of workflow {self.name!r}", timeout=timeout)
-        check_durations(f"step {name!r} of workflow {self.name!r}", least=timedelta(0), backoff=backoff)
+            raise InvalidWorkflow(f"{where}: max_attempts is {max_attempts}; at least 1 is needed")
+        check_durations(where, timeout=timeout)
+        check_durations(where, least=timedelta(0), backoff=backoff)
+        ladder = tuple(escalation)
         self._add(
-            StepSpec(
-                name=name,
-                after=self._names(name, after),
-                when=when is not None,
-                queue=queue,
-                timeout=seconds(timeout),
-                max_attempts=max_attempts,
-                backoff=seconds(backoff) or 0,
-                repeatable=repeatable,
-            )
+            name=name,
+            after=self._behind(name, after, gate),
+            when=when is not None,
+            queue=queue,
+            timeout=seconds(timeout),
+            max_attempts=max_attempts,
+            backoff=seconds(backoff) or 0,
+            repeatable=repeatable,
+            rungs=rung_names(where, ladder),
+            **spec,
         )
         self.handlers[name] = handler
+        self.ladders[name] = (ladder, escalate_when)
         if when is not None:
             self.whens[name] = when
         return handler
@@ -121,6 +125,7 @@ class Workflow:
         before: Callable[..., Any] | StepRef | str | None = None,
         action: Callable[..., Any] | None = None,
         risk: str | Callable[..., Any] = "medium",
+        revise: Callable[..., Any] | StepRef | str | None = None,
         **options: Any,
     ) -> StepRef:
         """Add a gate: the run waits there until people have decided on an action.
@@ -134,9 +139,10 @@ class Workflow:
             risk="medium" if callable(risk) else risk,
             calls_action=action is not None,
             calls_risk=callable(risk),
+            revise=self._name_of(revise) if revise is not None else "",
             **options,
         )
-        self._add(StepSpec(name=name, kind="gate", after=self._names(name, after), asks=asks))
+        self._add(name=name, kind="gate", after=self._names(name, after), asks=asks)
         if before is not None:
             self._before[self._name_of(before)] = name
         if action is not None:
@@ -148,6 +154,7 @@ class Workflow:
     def definition(self) -> Definition:
         """The frozen definition; raises InvalidWorkflow with what to change."""
         if self._definition is None:
+            self._check_allowed()
             steps = [self._placed(spec) for spec in self._steps]
             graph.check(self.name, steps)
             gates = graph.gates_of(steps)
@@ -178,15 +185,35 @@ class Workflow:
 
     def start(self, input: Any = None, *, requester: Any, **options: Any) -> Any:
         """Start a run and return it; see `hitl.start`."""
-        return verbs.call("start", self.name, input, requester=requester, **options)
+        return registry.call("start", self.name, input, requester=requester, **options)
+
+    def graph(self) -> str:
+        """The workflow as Mermaid text."""
+        return graph.mermaid(self.definition())
 
     def __repr__(self) -> str:
         return f"<Workflow {self.name}>"
 
-    def _add(self, spec: StepSpec) -> None:
-        _check_name("step", spec.name)
-        self._steps.append(spec)
+    def _add(self, **spec: Any) -> None:
+        _check_name("step", spec["name"])
+        try:
+            self._steps.append(StepSpec(**spec))
+        except ValidationError as error:
+            raise InvalidWorkflow(f"step {spec['name']!r} of workflow {self.name!r}: {explain(error)}") from error
         self._definition = None
+
+    def _ref(self, name: str) -> StepRef:
+        return StepRef(self.name, name)
+
+    def _behind(self, name: str, after: After, gate: Gate | str | None) -> tuple[str, ...]:
+        """What a step comes after, with its own gate put in between."""
+        before = self._names(name, after)
+        if gate is None:
+            return before
+        if isinstance(gate, str):
+            return tuple(dict.fromkeys((*before, gate)))
+        self.approval(f"{name}.gate", after=before, **gate.options)
+        return (f"{name}.gate",)
 
     def _placed(self, spec: StepSpec) -> StepSpec:
         """The step with `before=` gates put in front of it: the gate takes over what the step came after."""
@@ -221,6 +248,17 @@ class Workflow:
                 + (f"the handler of {len(names)} steps; write the step's name" if names else "not a step of it")
             )
         return names[0]
+
+
+def workflow(name: str, **options: Any) -> Callable[[Callable[..., Any]], Workflow]:
+    """Decorator: one durable function as a whole workflow, with the same context and the same guarantees."""
+
+    def make(function: Callable[..., Any]) -> Workflow:
+        flow = Workflow(name, **options)
+        flow.step(function, name=function.__name__)
+        return flow
+
+    return make
 
 
 def is_async(handler: Callable[..., Any]) -> bool:

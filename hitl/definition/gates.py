@@ -36,6 +36,8 @@ def gate_spec(
     editable: Iterable[str] | None = None,
     execute_within: timedelta | None = None,
     cool_off: timedelta | None = None,
+    revise: str = "",
+    max_revisions: int = 3,
     calls_action: bool = False,
     calls_risk: bool = False,
 ) -> GateSpec:
@@ -45,7 +47,8 @@ def gate_spec(
     pass and how many `rejections` refuse it. `level="verify"` makes the reviewer type `phrase`. `timeout` is how long
     people have, `on_timeout` what silence means (refused unless low risk and reversible: `"approve"`).
     `editable` are the arguments reviewers may change (default: all). `execute_within` is how long the approval is good
-    for, `cool_off` how long it can be revoked before the step may start. Raises InvalidWorkflow.
+    for, `cool_off` how long it can be revoked before the step may start. When a revision is asked for, the run goes
+    back to the step `revise` (default: the one that proposed), at most `max_revisions` times. Raises InvalidWorkflow.
     """
     inline = {
         "approvals": approvals,
@@ -76,6 +79,8 @@ def gate_spec(
             editable=None if editable is None else tuple(editable),
             execute_within=seconds(execute_within),
             cool_off=seconds(cool_off) or 0,
+            revise=revise,
+            max_revisions=max_revisions,
             calls_action=calls_action,
             calls_risk=calls_risk,
         )

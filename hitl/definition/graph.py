@@ -10,19 +10,32 @@ from hitl.exceptions import InvalidWorkflow
 DONE = frozenset({"succeeded", "skipped"})
 
 
-def startable(definition: Definition, statuses: Mapping[str, str]) -> list[StepSpec]:
-    """Pending steps whose `after` have all succeeded or were skipped, in the order of the definition."""
+def startable(specs: Iterable[StepSpec], statuses: Mapping[str, str]) -> list[StepSpec]:
+    """Pending steps whose `after` have all succeeded or were skipped, in the order given.
+
+    A failure handler is never among them: only a failure starts it.
+    """
     return [
         spec
-        for spec in definition.steps
-        if statuses[spec.name] == "pending" and all(statuses[name] in DONE for name in spec.after)
+        for spec in specs
+        if spec.kind != "failure"
+        and statuses[spec.name] == "pending"
+        and all(statuses[name] in DONE for name in spec.after)
     ]
 
 
 def sinks(definition: Definition) -> list[StepSpec]:
     """Steps nothing comes after; their outputs are the run's output."""
     needed = {name for spec in definition.steps for name in spec.after}
-    return [spec for spec in definition.steps if spec.name not in needed]
+    return [spec for spec in definition.steps if spec.name not in needed and spec.kind != "failure"]
+
+
+def downstream(definition: Definition, name: str) -> list[str]:
+    """The step and everything that comes after it, with their failure handlers, in the definition's order."""
+    reached = {name}
+    while more := {s.name for s in definition.steps if reached & {*s.after, s.failure_of}} - reached:
+        reached |= more
+    return [spec.name for spec in definition.steps if spec.name in reached]
 
 
 def gates_of(steps: Iterable[StepSpec]) -> dict[str, tuple[str, ...]]:
@@ -47,6 +60,7 @@ def check(workflow: str, steps: list[StepSpec]) -> None:
     _check_names(workflow, steps)
     _check_cycles(workflow, steps)
     _check_gates(workflow, steps)
+    _check_plans(workflow, steps)
 
 
 def _check_names(workflow: str, steps: list[StepSpec]) -> None:
@@ -91,3 +105,27 @@ def _check_gates(workflow: str, steps: list[StepSpec]) -> None:
                 f"gate {gate.name!r} of workflow {workflow!r} must protect exactly one step, not {found}: "
                 "an approval is used up by the one step it was given for"
             )
+
+
+def _check_plans(workflow: str, steps: list[StepSpec]) -> None:
+    names = {spec.name for spec in steps}
+    for spec in steps:
+        if spec.failure_of and spec.failure_of not in names:
+            raise InvalidWorkflow(f"workflow {workflow!r} has no step {spec.failure_of!r} for on_failure")
+        if spec.asks and spec.asks.revise and spec.asks.revise not in names:
+            raise InvalidWorkflow(
+                f"gate {spec.name!r} of workflow {workflow!r} revises {spec.asks.revise!r}: no such step"
+            )
+
+
+def mermaid(definition: Definition) -> str:
+    """The steps as a Mermaid flowchart: gates are diamonds, failure handlers hang on dotted lines."""
+    shapes = {"gate": '{{"{0}"}}', "question": '{{{{"{0}"}}}}', "failure": '[/"{0}"/]'}
+    ids = {spec.name: f"s{number}" for number, spec in enumerate(definition.steps)}
+    lines = ["flowchart TD"]
+    lines += [
+        f"  {ids[s.name]}{shapes.get(s.kind, '[{0!r}]').format(s.name)}".replace("'", '"') for s in definition.steps
+    ]
+    lines += [f"  {ids[before]} --> {ids[s.name]}" for s in definition.steps for before in s.after]
+    lines += [f"  {ids[s.failure_of]} -.-> {ids[s.name]}" for s in definition.steps if s.failure_of]
+    return "\n".join(lines)

@@ -1,18 +1,22 @@
-"""The workflows this process knows, by name. Filled when `workflows.py` modules are imported."""
+"""The workflows this process knows, by name, and how a Workflow reaches the engine without importing it.
+
+Filled when `workflows.py` modules are imported; the app binds the verbs when Django is ready.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from hitl.exceptions import InvalidWorkflow, UnknownWorkflow
+from hitl.exceptions import HitlError, InvalidWorkflow, UnknownWorkflow
 
 if TYPE_CHECKING:
     from hitl.definition.builder import Workflow
 
 _workflows: dict[str, Workflow] = {}
+_verbs: dict[str, Callable[..., Any]] = {}
 
 
 def register(workflow: Workflow) -> None:
@@ -50,3 +54,15 @@ def isolated() -> Iterator[None]:
     finally:
         _workflows.clear()
         _workflows.update(kept)
+
+
+def bind(**verbs: Callable[..., Any]) -> None:
+    """Name the functions behind `Workflow.start` and the like."""
+    _verbs.update(verbs)
+
+
+def call(name: str, *args: Any, **kwargs: Any) -> Any:
+    """Call a bound verb; without Django there is nothing to start runs with."""
+    if name not in _verbs:
+        raise HitlError(f"{name}() needs Django: add 'hitl' to INSTALLED_APPS and call django.setup() first")
+    return _verbs[name](*args, **kwargs)

@@ -29,15 +29,41 @@ class GateSpec(Value):
     editable: tuple[str, ...] | None = None
     execute_within: float | None = None
     cool_off: float = 0
+    revise: str = ""
+    max_revisions: int = Field(default=3, ge=0, le=100)
+    question: str = ""
+    response_schema: dict[str, Any] | None = None
     calls_action: bool = False
     calls_risk: bool = False
 
 
+class LoopSpec(Value):
+    """How long an agent may go on. Durations are seconds."""
+
+    max_iterations: int = Field(default=10, ge=1, le=100_000)
+    max_duration: float | None = None
+    delay: float = 0
+
+
+class PlanSpec(Value):
+    """What a plan may bring into a run."""
+
+    max_steps: int = Field(default=20, ge=1, le=1000)
+    max_depth: int = Field(default=1, ge=1, le=10)
+    allowed: tuple[str, ...] = Field(min_length=1)
+
+
 class StepSpec(Value):
-    """One step. `gates` are the gates whose grants its claim consumes; `asks` is set on a gate itself."""
+    """One step. `gates` are the gates whose grants its claim consumes; `asks` is set on a gate itself.
+
+    `handler` names its code where that is not the step's own name; `args` are a planned step's. A step of kind
+    `failure` waits for `failure_of` to fail, and takes part in nothing else.
+    """
 
     name: str
-    kind: Literal["step", "gate"] = "step"
+    kind: Literal["step", "gate", "loop", "planner", "question", "wait", "sleep", "run", "failure"] = "step"
+    handler: str = ""
+    args: Any = None
     after: tuple[str, ...] = ()
     gates: tuple[str, ...] = ()
     when: bool = False
@@ -47,6 +73,16 @@ class StepSpec(Value):
     backoff: float = 1
     repeatable: bool = True
     asks: GateSpec | None = None
+    loop: LoopSpec | None = None
+    plan: PlanSpec | None = None
+    rungs: tuple[str, ...] = ()
+    failure_of: str = ""
+    max_restarts: int = 3
+
+    @property
+    def code(self) -> str:
+        """The name its handler is found by."""
+        return self.handler or self.name
 
     @property
     def guarded(self) -> bool:

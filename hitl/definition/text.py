@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import unicodedata
 
+from hitl.exceptions import HitlError
+
 _HIDDEN = {"Cc", "Cf", "Co", "Cn", "Cs", "Zl", "Zp"}
 _KEEP = "\n\t"
 _BLANK = {0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F, 0x2800, 0x3164, 0xFFA0, 0x1D159}
@@ -34,6 +36,14 @@ def one_line(text: str, limit: int = 200) -> str:
 def clean(text: str, limit: int = 2000) -> str:
     """The text without what the databases and canonical JSON refuse (NUL, lone surrogates), cut to a length."""
     return text.encode("utf-8", "replace").decode().replace("\0", "\ufffd")[:limit]
+
+
+def told(error: BaseException) -> tuple[str, str]:
+    """The stable code and the text of an error, fit for both databases and the audit: never locals, inputs or a
+    traceback, which may hold secrets."""
+    if isinstance(error, HitlError):
+        return error.code, clean(error.message)
+    return "handler_error", clean(f"{type(error).__name__}: {error}")
 
 
 def _hidden(char: str) -> bool:

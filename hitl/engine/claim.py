@@ -5,15 +5,16 @@ from __future__ import annotations
 import random
 import uuid
 from dataclasses import dataclass
+from typing import Any
 
 from hitl import progress
 from hitl.crashpoints import crashpoint
 from hitl.decisions.expire import lapse
 from hitl.definition import StepSpec
 from hitl.definition.binding import binding_digest
-from hitl.models import Approval, Run, Step, sql
+from hitl.models import Approval, Freeze, Run, Step, sql
 from hitl.states import ApprovalStatus, StepStatus
-from hitl.transitions import Transition, claim_plain, definition_of, locked
+from hitl.transitions import Transition, claim_plain, definition_of, locked, planned_spec
 
 _HANDFUL = 8
 
@@ -28,11 +29,19 @@ class Picked:
     workflow_id: int
     guarded: bool
     entered: bool
+    planned: dict[str, Any] | None = None
+    principal: str = ""
+
+    @property
+    def freezes(self) -> list[str]:
+        """The freezes that would cover it."""
+        workflow = definition_of(self.workflow_id).name
+        return ["all", f"workflow:{workflow}", f"run:{self.run_id}", *([self.principal] if self.principal else [])]
 
     @property
     def spec(self) -> StepSpec:
-        """What the definition says of it."""
-        return definition_of(self.workflow_id).by_name[self.name]
+        """What the definition, or its plan, says of it."""
+        return planned_spec(self.planned) if self.planned else definition_of(self.workflow_id).by_name[self.name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +54,9 @@ class Claimed:
 
     @property
     def spec(self) -> StepSpec:
-        """What the definition says of it."""
+        """What the definition, or its plan, says of it."""
+        if self.step.spec is not None:
+            return planned_spec(self.step.spec)
         return definition_of(self.run.workflow_id).by_name[self.step.name]
 
 
@@ -60,7 +71,7 @@ def claim(picked: Picked) -> Claimed | None:
     """Make the step running under our lease, or None when it is not ours to run (any more)."""
     if picked.guarded:
         return _claim_guarded(picked)
-    step = claim_plain(picked.step_id)
+    step = claim_plain(picked.step_id, picked.freezes)
     return None if step is None else Claimed(step, sql.read_run(picked.run_id))
 
 
@@ -71,6 +82,8 @@ def _claim_guarded(picked: Picked) -> Claimed | None:
         if step is None or step.pk != picked.step_id or step.status != StepStatus.READY or not step.guarded:
             return None
         if step.ready_at is not None and step.ready_at > t.now:
+            return None
+        if Freeze.objects.filter(lifted_at=None, target__in=picked.freezes).exists():
             return None
         grants = _grants(t, step)
         if not all(_usable(t, step, grant) for grant in grants):

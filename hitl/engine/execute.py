@@ -9,12 +9,14 @@ from typing import Any
 from asgiref.sync import async_to_sync
 
 from hitl.crashpoints import crashpoint
-from hitl.definition import Complete, registry
+from hitl.definition import Complete, Continue, Escalate, Pause, Plan, Restart, registry
 from hitl.definition.builder import is_async
-from hitl.engine import heartbeat, outcome
+from hitl.definition.text import told
+from hitl.engine import heartbeat, outcome, parking
 from hitl.engine.claim import Claimed, Picked
-from hitl.engine.context import Context, Pause
-from hitl.engine.failure import told
+from hitl.engine.context import Context, Park
+from hitl.engine.context.ladder import ladder_of, needs_help
+from hitl.engine.context.pauses import WaitForTime
 from hitl.exceptions import BadInput, DuplicateName, HitlError, LeaseLost, PauseSwallowed, StepFailed
 from hitl.transitions import definition_of
 
@@ -36,7 +38,7 @@ def execute(claimed: Claimed) -> Picked | None:
 
 def _run(claimed: Claimed) -> Picked | None:
     recipe = registry.find(definition_of(claimed.run.workflow_id).name)
-    handler = recipe.handlers.get(claimed.step.name) if recipe else None
+    handler = recipe.handlers.get(claimed.spec.code) if recipe else None
     if handler is None:
         log.warning("no handler for %s here; giving it back", claimed.step)
         outcome.give_back(claimed)
@@ -45,20 +47,52 @@ def _run(claimed: Claimed) -> Picked | None:
         while True:
             ctx = Context(claimed.run, claimed.step, claimed.grants)
             try:
-                value = _call(handler, ctx)
-            except Pause as pause:
-                if outcome.paused(claimed, pause):
+                value = _value(handler, ctx, claimed)
+            except Park as pause:
+                if parking.park(claimed, pause):
                     continue
                 return None
             if ctx.paused is not None:
                 raise PauseSwallowed()
             crashpoint("before_outcome")
-            return outcome.succeeded(claimed, value)
+            return outcome.write(claimed, value)
     except LeaseLost:
         raise
     except Exception as error:
         _failed(claimed, error)
         return None
+
+
+def _value(handler: Any, ctx: Context, claimed: Claimed) -> Any:
+    """What the handler says, after the step's ladder was climbed where it needs help."""
+    if not claimed.spec.rungs:
+        value = _call(handler, ctx)
+        if isinstance(value, Pause):
+            raise WaitForTime("", value.delta)
+        return value
+    return _helped(handler, ctx)
+
+
+def _helped(handler: Any, ctx: Context) -> Any:
+    """A step with a ladder: its own answer is remembered, so that climbing does not call it again."""
+    key = "value:"
+    if key in ctx._remembered:
+        value = ctx._remembered[key]
+    else:
+        value = _call(handler, ctx)
+        if isinstance(value, Pause):
+            raise WaitForTime("", value.delta)
+        if isinstance(value, Escalate):
+            guided = ctx.escalate(value.reason, value.context, value.suggested_action)
+            return {"text": guided.text, "by": guided.by, "rung": guided.rung, "value": guided.value}
+        if isinstance(value, Continue | Restart | Plan):
+            return value
+        value = ctx._remember(key, value)
+    test = ladder_of(ctx)[1] or needs_help
+    if not test(value):
+        return value
+    reason = str(value.get("error") or "it is not sure of its answer") if isinstance(value, dict) else "it needs help"
+    return ctx.escalate(f"Step {ctx.step_name}: {reason}", value).value
 
 
 def _call(handler: Any, ctx: Context) -> Any:

@@ -16,9 +16,9 @@ from hitl import decisions, progress
 from hitl.decisions import Proposal
 from hitl.definition import Action, StepSpec, registry
 from hitl.definition.action import from_json
+from hitl.definition.text import told
 from hitl.engine.claim import Picked
 from hitl.engine.context import Context
-from hitl.engine.failure import told
 from hitl.exceptions import HitlError, InvalidAction
 from hitl.models import Run, Step
 from hitl.states import StepStatus

@@ -3,41 +3,103 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from hitl import decisions, progress
+from hitl import progress
 from hitl.audit import SYSTEM
 from hitl.conf import conf
-from hitl.definition import canonical
+from hitl.definition import Continue, Plan, Restart, StepSpec, canonical
 from hitl.definition.action import to_json
-from hitl.engine import gates
+from hitl.engine import gates, plans
 from hitl.engine.claim import Claimed, Picked
-from hitl.engine.context import Pause, WaitForApproval, WaitForSignal
-from hitl.engine.signals import take_waiting
-from hitl.exceptions import LeaseLost
-from hitl.models import Approval, Result, Step
-from hitl.states import ApprovalStatus, StepStatus
-from hitl.transitions import Transition, locked
+from hitl.exceptions import BadInput, LeaseLost
+from hitl.models import Step
+from hitl.states import RunStatus, StepStatus
+from hitl.transitions import Transition, definition_of, locked
 
 _LONGEST_BACKOFF = 300
 
 
-def succeeded(claimed: Claimed, value: Any) -> Picked | None:
-    """The step is done: store its output, start or open what follows. Returns a step to go on with inline.
+def write(claimed: Claimed, value: Any) -> Picked | None:
+    """Write what a handler returned; returns a step to go on with inline.
 
-    Raises NotCanonical or TooLarge for an output that cannot be kept, LeaseLost when the outcome came too late.
+    Raises NotCanonical, TooLarge, InvalidPlan or BadInput for what cannot be taken; a late outcome is refused and
+    recorded, and raises LeaseLost.
     """
+    if isinstance(value, Continue):
+        return _continued(claimed, value)
+    if isinstance(value, Plan):
+        return _planned(claimed, value)
+    if isinstance(value, Restart):
+        return _restarted(claimed, value)
+    return _succeeded(claimed, value)
+
+
+def _succeeded(claimed: Claimed, value: Any) -> Picked | None:
     output = to_json(value)
     canonical(output, what=f"output of step {claimed.step.name!r}", limit=conf.MAX_PAYLOAD)
     found = gates.followers(claimed.run, claimed.step.name, output)
-    with locked(claimed.run.pk) as t:
-        step = _held(t, claimed)
-        if step is None:
-            return None
+    with held(claimed) as (t, step):
         t.move(step, StepStatus.SUCCEEDED, output=output)
         t.record("hitl.step.succeeded", f"step:{step.name}", step=step.name, attempt=step.attempt)
-        progress.follow(t, opened=gates.opener(found))
+        if step.kind == "failure":
+            progress.end_as_told(t, step)
+        else:
+            progress.follow(t, opened=gates.opener(found))
+        inline = _inline(t, step)
+    return inline
+
+
+def _continued(claimed: Claimed, turn: Continue) -> Picked | None:
+    """One turn of an agent loop is over: keep its state, count it, and go on unless a limit says no."""
+    loop = claimed.spec.loop
+    if loop is None:
+        raise BadInput(f"step {claimed.step.name!r} is no agent_loop, so it cannot Continue")
+    state = to_json(turn.state)
+    canonical(state, what=f"state of step {claimed.step.name!r}", limit=conf.MAX_PAYLOAD)
+    with held(claimed) as (t, step):
+        worked = (t.now - (step.started_at or t.now)).total_seconds() - step.waited
+        if step.iteration + 1 >= loop.max_iterations:
+            progress.fail_step(t, step, "max_iterations", f"not done after {loop.max_iterations} iterations")
+        elif loop.max_duration is not None and worked > loop.max_duration:
+            progress.fail_step(t, step, "max_duration", f"not done after {worked:.0f} s of work")
+        else:
+            ready = t.now + timedelta(seconds=loop.delay)
+            iteration = step.iteration + 1
+            t.move(step, StepStatus.READY, iteration=iteration, attempt=1, checkpoint=state, ready_at=ready)
+            t.record("hitl.step.continued", f"step:{step.name}", step=step.name, iteration=iteration)
+            progress.settle(t)
+        inline = _inline(t, step, entered=True) if not loop.delay else None
+    return inline
+
+
+def _planned(claimed: Claimed, plan: Plan) -> Picked | None:
+    specs = plans.read_plan(plan, claimed.step, claimed.spec)
+    with held(claimed) as (t, step):
+        t.move(step, StepStatus.WAITING, waiting_for="plan")
+        plans.expand(t, step, specs)
+        progress.follow(t)
+        inline = _inline(t, step)
+    return inline
+
+
+def _restarted(claimed: Claimed, back: Restart) -> Picked | None:
+    """A failure handler sends the run back to a step, a bounded number of times."""
+    if claimed.step.kind != "failure" or back.step not in {s.name for s in _definition(claimed)}:
+        raise BadInput(f"Restart({back.step!r}) is for on_failure handlers and names a step of the workflow")
+    with held(claimed) as (t, step):
+        told = claimed.step.checkpoint or {}
+        t.move(step, StepStatus.SUCCEEDED)
+        t.record("hitl.step.succeeded", f"step:{step.name}", step=step.name, attempt=step.attempt)
+        if step.revision > claimed.spec.max_restarts:
+            why = f"started over {claimed.spec.max_restarts} times; last: {told.get('why', '')}"
+            progress.finish(t, RunStatus.FAILED, code="max_restarts", why=why)
+        else:
+            progress.restart(t, back.step, back.instructions or told.get("why", ""), why=told.get("why", ""))
+            progress.follow(t)
         inline = _inline(t, step)
     return inline
 
@@ -45,10 +107,7 @@ def succeeded(claimed: Claimed, value: Any) -> Picked | None:
 def failed(claimed: Claimed, *, code: str, why: str, retry: bool, after: timedelta | None = None) -> None:
     """The handler raised: try again later, or fail the run."""
     spec = claimed.spec
-    with locked(claimed.run.pk) as t:
-        step = _held(t, claimed)
-        if step is None:
-            return
+    with held(claimed) as (t, step):
         if retry and step.attempt < spec.max_attempts:
             wait = after or backoff(spec.backoff, step.attempt)
             t.move(step, StepStatus.READY, ready_at=t.now + wait, attempt=step.attempt + 1)
@@ -58,36 +117,17 @@ def failed(claimed: Claimed, *, code: str, why: str, retry: bool, after: timedel
             progress.fail_step(t, step, code, why)
 
 
-def paused(claimed: Claimed, pause: Pause) -> bool:
-    """Park the step, unless its answer is there already: then keep the lease and return True (enter it again)."""
-    proposal = decisions.prepare(pause.gate, pause.action) if isinstance(pause, WaitForApproval) else None
-    with locked(claimed.run.pk) as t:
-        step = _held(t, claimed)
-        if step is None:
-            return False
-        if isinstance(pause, WaitForSignal):
-            if take_waiting(t, step, pause.name, pause.sender):
-                return True
-            until = t.now + pause.timeout
-            _park(t, step, f"signal:{pause.name}", wake_at=until)
-            t.add(_waiting(t, step, pause))
-        elif isinstance(pause, WaitForApproval):
-            assert proposal is not None
-            _park(t, step, f"approval:{pause.key}")
-            old = Approval.objects.filter(step=step.pk, key=pause.key).order_by("-revision").first()
-            again = old is not None and old.status == ApprovalStatus.PENDING and old.args == pause.action.args
-            if not again:
-                decisions.request(t, step, proposal, key=pause.key)
-        progress.settle(t)
-    return False
-
-
 def give_back(claimed: Claimed) -> None:
-    """This worker has no handler for the step: let others claim it, a little later."""
-    with locked(claimed.run.pk) as t:
-        step = _held(t, claimed)
-        if step is not None:
+    """This worker has no handler for the step: let others claim it; when none has for a while, it waits visibly."""
+    with held(claimed) as (t, step):
+        alone = (
+            step.ready_at is not None and step.started_at is not None and t.now - step.started_at > conf.HANDLER_WAIT
+        )
+        if alone:
+            t.move(step, StepStatus.WAITING, waiting_for="handler", wake_at=t.now + conf.HANDLER_WAIT / 2)
+        else:
             t.move(step, StepStatus.READY, ready_at=t.now + timedelta(seconds=5))
+        progress.settle(t)
 
 
 def backoff(base: float, attempt: int) -> timedelta:
@@ -96,28 +136,25 @@ def backoff(base: float, attempt: int) -> timedelta:
     return timedelta(seconds=wait * random.uniform(0.9, 1.1))  # noqa: S311 - spreads load, guards nothing
 
 
-def _held(t: Transition, claimed: Claimed) -> Step | None:
-    """The locked row if our lease still holds; otherwise the late outcome is refused, and that is recorded."""
-    try:
-        return t.held(claimed.step)
-    except LeaseLost as error:
-        step = claimed.step
-        t.refuse(error, "hitl.step.refused", f"step:{step.name}", actor=SYSTEM, step=step.name)
-        return None
+@contextmanager
+def held(claimed: Claimed) -> Iterator[tuple[Transition, Step]]:
+    """Lock the run for this step's outcome. When the lease is lost, the refusal is recorded and committed first, and
+    LeaseLost is raised: from the check, before the body runs."""
+    refused: LeaseLost | None = None
+    with locked(claimed.run.pk) as t:
+        try:
+            step = t.held(claimed.step)
+        except LeaseLost as error:
+            refused = error
+            name = claimed.step.name
+            t.record("hitl.step.refused", f"step:{name}", actor=SYSTEM, step=name, why=error.message, code=error.code)
+        else:
+            yield t, step
+    if refused is not None:
+        raise refused
 
 
-def _park(t: Transition, step: Step, waiting_for: str, **fields: Any) -> None:
-    t.move(step, StepStatus.WAITING, waiting_for=waiting_for, **fields)
-    t.record("hitl.step.waiting", f"step:{step.name}", step=step.name, waiting_for=waiting_for)
-
-
-def _waiting(t: Transition, step: Step, pause: WaitForSignal) -> Result:
-    # Kept beside the results, so that a signal knows on arrival whether this wait takes it.
-    value = {"sender": pause.sender}
-    return Result(step=step, iteration=step.iteration, key=f"wait:{pause.name}", value=value, created_at=t.now)
-
-
-def _inline(t: Transition, done: Step) -> Picked | None:
+def _inline(t: Transition, done: Step, *, entered: bool = False) -> Picked | None:
     """A step that became ready on our own queue: this worker goes on with it and needs no bell for it."""
     ready = [step for step in t.readied if step.queue == done.queue]
     if len(ready) == 1:
@@ -125,4 +162,17 @@ def _inline(t: Transition, done: Step) -> Picked | None:
     if not ready:
         return None
     step = ready[0]
-    return Picked(step.pk, t.run.pk, step.name, t.run.workflow_id, step.guarded, entered=False)
+    return Picked(
+        step.pk,
+        t.run.pk,
+        step.name,
+        t.run.workflow_id,
+        step.guarded,
+        entered=entered,
+        planned=step.spec,
+        principal=t.run.principal,
+    )
+
+
+def _definition(claimed: Claimed) -> tuple[StepSpec, ...]:
+    return definition_of(claimed.run.workflow_id).steps

@@ -15,7 +15,7 @@ from hitl.definition import Definition, canonical, registry
 from hitl.exceptions import BadInput, IdempotencyConflict
 from hitl.models import Run, Step, Workflow
 from hitl.models.fields import uuid7
-from hitl.transitions import created
+from hitl.transitions import Transition, created
 
 _rows: dict[tuple[str, str], int] = {}
 
@@ -59,6 +59,32 @@ def start(
         return _first(run, idempotency_key, who)
 
 
+def child_run(t: Transition, step: Step, name: str, workflow: str, input: Any) -> Run:
+    """Start the run a step waits for, inside the transition that parks the step: the parent is locked first."""
+    recipe = registry.get(workflow)
+    definition = recipe.definition()
+    who = Actor("run", str(t.run.pk), t.definition.title)
+    run = Run(
+        id=uuid7(),
+        workflow_id=workflow_row(definition),
+        input=recipe.read_input(input),
+        principal=t.run.principal,
+        requester_id=t.run.requester_id,
+        on_behalf_of_id=t.run.on_behalf_of_id,
+        parent_step=step,
+        external_id=name,
+    )
+    return _create(run, definition, who)
+
+
+def new_steps(run: Run, definition: Definition) -> list[Step]:
+    """The rows a run begins with."""
+    return [
+        Step(run=run, name=spec.name, kind=spec.kind, queue=spec.queue, guarded=spec.guarded)
+        for spec in definition.steps
+    ]
+
+
 def workflow_row(definition: Definition) -> int:
     """The id of the row that holds this definition; a changed definition gets the next version, once."""
     key = (definition.name, definition.digest)
@@ -73,10 +99,7 @@ def forget_rows() -> None:
 
 
 def _create(run: Run, definition: Definition, who: Actor) -> Run:
-    steps = [
-        Step(run=run, name=spec.name, kind=spec.kind, queue=spec.queue, guarded=spec.guarded)
-        for spec in definition.steps
-    ]
+    steps = new_steps(run, definition)
     with created(run, steps) as t:
         if definition.deadline is not None:
             run.deadline_at = t.now + timedelta(seconds=definition.deadline)

@@ -7,6 +7,7 @@ Never: rules that need more than one row, status writes, sockets.
 
 from hitl.models import audit as _audit  # noqa: F401 - registers the tables; only `hitl.audit` may write them
 from hitl.models.approvals import Approval, Assignment, Decision, ReviewLink
+from hitl.models.messages import Event, Freeze, StreamChunk
 from hitl.models.notifications import Notification
 from hitl.models.operations import SweepMark
 from hitl.models.policies import ApiKey, Policy
@@ -17,6 +18,8 @@ __all__ = [
     "Approval",
     "Assignment",
     "Decision",
+    "Event",
+    "Freeze",
     "Notification",
     "Policy",
     "Result",
@@ -24,6 +27,7 @@ __all__ = [
     "Run",
     "Signal",
     "Step",
+    "StreamChunk",
     "SweepMark",
     "Workflow",
 ]

@@ -145,6 +145,8 @@ class Step(models.Model):
     queue = models.CharField(max_length=100, default="default")
     ready_at = models.DateTimeField(null=True, blank=True)
     wake_at = models.DateTimeField(null=True, blank=True)
+    parked_at = models.DateTimeField(null=True, blank=True)
+    waited = models.FloatField(default=0, help_text="seconds spent waiting so far")
     waiting_for = models.CharField(max_length=220, blank=True)
     lease_token = models.UUIDField(null=True, blank=True)
     lease_expires_at = models.DateTimeField(null=True, blank=True)

@@ -6,6 +6,7 @@ changes at once.
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -15,13 +16,15 @@ from django.db import connection
 
 from hitl.models.approvals import Approval, Decision
 from hitl.models.driver import as_datetime, execute, loader, now_sql, on_postgres, uuid_param, write
+from hitl.models.messages import Event, StreamChunk
 from hitl.models.runs import Result, Run, Step
 
 __all__ = ["write"]
 
 SLIM = (
-    "id", "run", "name", "kind", "status", "guarded", "revision", "attempt", "iteration", "queue",
-    "ready_at", "wake_at", "waiting_for", "lease_token", "lease_expires_at", "started_at", "instructions",
+    "id", "run", "name", "kind", "status", "guarded", "revision", "spec", "parent", "attempt", "iteration", "queue",
+    "ready_at", "wake_at", "parked_at", "waited", "waiting_for", "lease_token", "lease_expires_at",
+    "started_at", "instructions",
 )  # fmt: skip
 
 
@@ -53,20 +56,22 @@ def database_clock() -> datetime:
     return as_datetime(execute(f"SELECT {now}", params)[0][0])
 
 
-def claim_step(step_id: uuid.UUID, token: uuid.UUID, lease: timedelta) -> Step | None:
-    """Make one ready step running under a fresh lease, or None when somebody else was first.
+def claim_step(step_id: uuid.UUID, token: uuid.UUID, lease: timedelta, freezes: Iterable[str]) -> Step | None:
+    """Make one ready step running under a fresh lease, or None when somebody else was first, or a freeze covers it.
 
     Takes no run lock. The commit is asynchronous: losing it only means that the step is still ready.
     """
     columns, load = loader(Step)
     until, params = now_sql(lease)
     started, more = now_sql()
+    covers = list(freezes)
     lazily = ", set_config('synchronous_commit', 'off', true)" if on_postgres() else ""
     rows = execute(
         f"UPDATE hitl_step SET status = 'running', lease_token = %s, lease_expires_at = {until}, "  # noqa: S608
         f"started_at = COALESCE(started_at, {started}) "
-        f"WHERE id = %s AND status = 'ready' AND NOT guarded RETURNING {columns}{lazily}",
-        [uuid_param(token), *params, *more, uuid_param(step_id)],
+        "WHERE id = %s AND status = 'ready' AND NOT guarded AND NOT EXISTS (SELECT 1 FROM hitl_freeze "
+        f"WHERE lifted_at IS NULL AND target IN ({', '.join(['%s'] * len(covers))})) RETURNING {columns}{lazily}",
+        [uuid_param(token), *params, *more, uuid_param(step_id), *covers],
     )
     return load(rows[0][: -1 if lazily else None]) if rows else None
 
@@ -101,16 +106,56 @@ def save_result(step: Step, key: str, value: Any) -> bool:
     return bool(rows)
 
 
+def save_checkpoint(step: Step, data: Any) -> bool:
+    """Keep a handler's data, if the lease still holds."""
+    value = Step._meta.get_field("checkpoint").get_db_prep_save(data, connection)
+    return _held("UPDATE hitl_step SET checkpoint = %s WHERE {held} RETURNING id", [value], step)
+
+
+def save_event(step: Step, key: str, value: Any) -> bool:
+    """Publish the latest value of a key, if the lease still holds."""
+    now, params = now_sql()
+    value = Event._meta.get_field("value").get_db_prep_save(value, connection)
+    return _held(
+        f"INSERT INTO hitl_event (run_id, key, value, at) SELECT run_id, %s, %s, {now} FROM hitl_step "  # noqa: S608
+        "WHERE {held} ON CONFLICT (run_id, key) DO UPDATE SET value = excluded.value, at = excluded.at RETURNING id",
+        [key, value, *params],
+        step,
+    )
+
+
+def save_chunk(step: Step, seq: int, chunk: Any) -> bool:
+    """Append a piece of output, if the lease still holds."""
+    now, params = now_sql()
+    value = StreamChunk._meta.get_field("chunk").get_db_prep_save(chunk, connection)
+    return _held(
+        "INSERT INTO hitl_streamchunk (run_id, step_id, seq, chunk, at) "  # noqa: S608
+        f"SELECT run_id, id, %s, %s, {now} FROM hitl_step WHERE {{held}} RETURNING id",
+        [seq, value, *params],
+        step,
+    )
+
+
+def _held(text: str, params: list[Any], step: Step) -> bool:
+    held = "id = %s AND lease_token = %s AND status = 'running'"
+    rows = execute(text.format(held=held), [*params, uuid_param(step.id), uuid_param(step.lease_token)])
+    return bool(rows)
+
+
 def ready_steps(queue: str, limit: int) -> list[tuple[Any, ...]]:
-    """Steps that look ready on a queue, the longest waiting first: id, run, name, workflow, guarded, entered before."""
+    """Steps that look ready on a queue, the longest waiting first: id, run, name, workflow, guarded, entered before,
+    a planned step's own spec, and who started the run."""
     now, params = now_sql(stable=True)
     rows = execute(
-        "SELECT s.id, s.run_id, s.name, r.workflow_id, s.guarded, s.started_at IS NOT NULL "  # noqa: S608
+        "SELECT s.id, s.run_id, s.name, r.workflow_id, s.guarded, s.started_at IS NOT NULL, s.spec, r.principal "  # noqa: S608
         "FROM hitl_step s JOIN hitl_run r ON r.id = s.run_id "
         f"WHERE s.status = 'ready' AND s.queue = %s AND s.ready_at <= {now} ORDER BY s.ready_at LIMIT %s",
         [queue, *params, limit],
     )
-    return [(_id(row[0]), _id(row[1]), row[2], row[3], bool(row[4]), bool(row[5])) for row in rows]
+    return [
+        (_id(row[0]), _id(row[1]), row[2], row[3], bool(row[4]), bool(row[5]), row[6] and json.loads(row[6]), row[7])
+        for row in rows
+    ]
 
 
 def read_run(run_id: uuid.UUID) -> Run:

@@ -91,15 +91,12 @@ def _spread(row: Notification, approval: Approval) -> bool:
 
 def recipients(approval: Approval) -> list[Any]:
     """The people asked at this stage: active, each once over all groups, never those whose own request it is."""
-    own = {approval.requester_id, approval.on_behalf_of_id}
-    if approval.agent_key is not None:
-        own.add(approval.agent_key.owner_user_id)
     asked = Assignment.objects.filter(approval=approval.pk, stage=approval.stage)
     return list(
         get_user_model()
         .objects.filter(is_active=True)
         .filter(Q(pk__in=asked.values("user")) | Q(groups__in=asked.values("group")))
-        .exclude(pk__in=[pk for pk in own if pk is not None])
+        .exclude(pk__in=_own(approval))
         .order_by("pk")
         .distinct()
     )

@@ -114,9 +114,11 @@ def own_people(approval: Approval) -> set[Any]:
 
 def offered(approval: Approval) -> list[str]:
     """The verdicts this request offers at all."""
+    if approval.kind == "question":
+        return [Verdict.RESPOND]
     if approval.editable == [] or approval.required.stages[approval.stage].approvals > 1:
-        return [Verdict.APPROVE, Verdict.REJECT]
-    return [Verdict.APPROVE, Verdict.EDIT, Verdict.REJECT]
+        return [Verdict.APPROVE, Verdict.REQUEST_REVISION, Verdict.REJECT]
+    return [Verdict.APPROVE, Verdict.EDIT, Verdict.REQUEST_REVISION, Verdict.REJECT]
 
 
 def explain(approval: Approval, who: Any) -> Explanation:
@@ -126,9 +128,9 @@ def explain(approval: Approval, who: Any) -> Explanation:
     reason = "closed"
     if approval.is_pending:
         reason = why_not(approval, actor, gather(approval, actor, votes))
-    verdicts = {verdict.value: reason for verdict in (Verdict.APPROVE, Verdict.EDIT, Verdict.REJECT)}
-    if not reason and Verdict.EDIT not in offered(approval):
-        verdicts[Verdict.EDIT.value] = "needs_one"
+    verdicts = {str(verdict): reason for verdict in offered(approval)}
+    if approval.kind != "question":
+        verdicts.setdefault(Verdict.EDIT.value, reason or "needs_one")
     stage = approval.required.stages[approval.stage]
     return Explanation(
         verdicts=verdicts,

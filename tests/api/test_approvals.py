@@ -139,7 +139,9 @@ def test_the_inbox_comes_due_soonest_first_over_all_its_pages(
     assert [due[pk] for pk in seen] == sorted(due.values())
 
 
-@pytest.mark.parametrize("cursor", ["nonsense", "cD1ub25zZW5zZQ==", "cD0lMDA=", "cD0yMDI2LTAxLTAx", "cD05OTk5OTk5OTk5OTk="])
+@pytest.mark.parametrize(
+    "cursor", ["nonsense", "cD1ub25zZW5zZQ==", "cD0lMDA=", "cD0yMDI2LTAxLTAx", "cD05OTk5OTk5OTk5OTk="]
+)
 @pytest.mark.parametrize("view", ["inbox", "all"])
 def test_a_broken_cursor_is_not_found(cursor: str, view: str, waiting: Approval, as_bob: Api) -> None:
     response = as_bob.get("approvals/", cursor=cursor, view=view)

@@ -105,9 +105,9 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
         assert "Traceback" not in "".join(found.lines)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """The browser."""
+    """The browser. Not for longer than a module: Playwright's event loop would be in the way of the others' ORM."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

@@ -209,7 +209,7 @@ def test_membership_is_read_at_the_vote(waiting: Approval, bob: Any, mallory: An
 def test_an_unknown_verdict_is_refused(waiting: Approval, bob: Any, nothing_but_one_line: Any) -> None:
     with pytest.raises(VerdictNotOffered) as error:
         decide(waiting, bob, "maybe")
-    assert error.value.details["offered"] == ["approve", "edit", "reject"]
+    assert error.value.details["offered"] == ["approve", "edit", "request_revision", "reject"]
     nothing_but_one_line()
 
 

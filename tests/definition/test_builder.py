@@ -166,7 +166,7 @@ def test_after_takes_names_functions_and_references_and_each_once() -> None:
 @pytest.mark.parametrize("attempts", [0, -1])
 def test_a_step_needs_an_attempt(attempts: int) -> None:
     said = told(lambda flow: flow.step(handler, name="pay", max_attempts=attempts))
-    assert said == f"step 'pay': max_attempts is {attempts}; at least 1 is needed"
+    assert said == f"step 'pay' of workflow 'flow': max_attempts is {attempts}; at least 1 is needed"
 
 
 # -- gates --------------------------------------------------------------------------------------------
@@ -346,7 +346,7 @@ def test_a_workflow_tells_its_name() -> None:
 
 
 def test_starting_without_django_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hitl.definition.verbs._bound", {})
+    monkeypatch.setattr("hitl.definition.registry._verbs", {})
     with pytest.raises(HitlError) as error:
         Workflow("flow").start(requester=None)
     assert error.value.message.startswith("start() needs Django")

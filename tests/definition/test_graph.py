@@ -25,7 +25,7 @@ JOIN = [*PARALLEL, step("join", "left", "right")]
 def names(steps: list[StepSpec], **statuses: str) -> list[str]:
     """What may start; steps that are not named are pending."""
     definition = Definition(name="flow", steps=tuple(steps))
-    return [spec.name for spec in startable(definition, {s.name: statuses.get(s.name, "pending") for s in steps})]
+    return [spec.name for spec in startable(definition.steps, {s.name: statuses.get(s.name, "pending") for s in steps})]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 
 import hitl
 from hitl import SYSTEM, Action, SignalTimeout, Workflow, audit, decisions, engine
-from hitl.exceptions import BadInput, NotCanonical, RunEnded, UnknownRun
+from hitl.exceptions import BadInput, IdempotencyConflict, NotCanonical, RunEnded, UnknownRun
 from hitl.models import Approval, Result, Run, Signal, Step
 
 pytestmark = pytest.mark.django_db
@@ -121,7 +121,9 @@ def test_signals_are_taken_in_order_and_once(work: Any) -> None:
 def test_a_doubled_signal_counts_once(work: Any, alice: Any) -> None:
     run = one_step(lambda ctx: ctx.wait_for_signal("go")).start(requester=SYSTEM)
     first = hitl.signal(run, "go", 1, sender=alice, idempotency_key="k")
-    assert hitl.signal(run, "go", 2, sender=alice, idempotency_key="k").pk == first.pk
+    assert hitl.signal(run, "go", 1, sender=alice, idempotency_key="k").pk == first.pk
+    with pytest.raises(IdempotencyConflict):
+        hitl.signal(run, "go", 2, sender=alice, idempotency_key="k")
     assert hitl.signal(run, "go", 3, sender=SYSTEM, idempotency_key="k").pk != first.pk
     assert Signal.objects.count() == 2
 

@@ -51,7 +51,9 @@ def test_a_broker_that_is_down_is_named(client: Any, settings: Any, monkeypatch:
     engine.sweep()
     nowhere = f"redis://127.0.0.1:{free_port()}/0"
     settings.CELERY_BROKER_URL = nowhere
-    monkeypatch.setattr(current_app.conf, "broker_write_url", nowhere)
+    app: Any = current_app._get_current_object()
+    connect = app.connection_for_write
+    monkeypatch.setattr(app, "connection_for_write", lambda: connect(nowhere))
     response = client.get("/readyz")
     assert response.status_code == 503
     parts = response.json()

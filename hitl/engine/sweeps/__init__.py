@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from hitl import clock
 from hitl.conf import conf
-from hitl.engine.sweeps import deadlines, expire, notices, rescue, ring, wake
+from hitl.engine.sweeps import children, deadlines, expire, notices, rescue, ring, wake
 from hitl.models import SweepMark
 
 log = logging.getLogger(__name__)
@@ -23,6 +23,7 @@ DUTIES: dict[str, Callable[[], int]] = {
     "wake": wake.run,
     "rescue": rescue.run,
     "deadlines": deadlines.run,
+    "children": children.run,
     "ring": ring.run,
     "notices": notices.run,
 }
