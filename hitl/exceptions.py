@@ -218,6 +218,12 @@ class RunFailed(HitlError):
     code = "run_failed"
 
 
+class TooManyRevisions(HitlError):
+    """A handler was asked for a revision more often than it allows."""
+
+    code = "max_revisions"
+
+
 class InvalidPlan(HitlError):
     """A plan brings what it may not; the message says what."""
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from hitl.definition import Action, Workflow
 from hitl.engine import start
-from hitl.exceptions import RunFailed, StepFailed
+from hitl.exceptions import InvalidWorkflow, RunFailed, StepFailed
 from hitl.models import Run
 from hitl.states import RUN_ENDS
 
@@ -47,6 +47,12 @@ class Gated:
     def __init__(self, function: Callable[..., Any], name: str, options: dict[str, Any]) -> None:
         self.function = function
         self._signature = inspect.signature(function)
+        loose = {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}
+        if inspect.iscoroutinefunction(function) or loose & {p.kind for p in self._signature.parameters.values()}:
+            raise InvalidWorkflow(
+                f"@hitl.gate on {function.__name__}: people see its arguments by name, so *args, **kwargs and async "
+                "functions are not possible; use a workflow"
+            )
         words = function.__name__.replace("_", " ")
         told = {"title": words.capitalize(), "impact": (inspect.getdoc(function) or words).splitlines()[0], **options}
         title, impact, reversible = told.pop("title"), told.pop("impact"), bool(told.pop("reversible", False))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from hitl import progress
+from hitl import audit, progress
+from hitl.conf import conf
 from hitl.models import Result, Step
 from hitl.states import StepStatus
 from hitl.transitions import Transition
+
+_ELSEWHERE = timedelta(seconds=5)  # how long others have to take what this worker lacks the code for
 
 
 def answer(t: Transition, step: Step, key: str, value: Any) -> None:
@@ -21,6 +24,33 @@ def wake(t: Transition, step: Step, *, why: str = "", ready_at: datetime | None 
     t.move(step, StepStatus.READY, ready_at=max(t.now, ready_at or t.now), guarded=step.guarded or guarded)
     if why:
         t.record("hitl.step.resumed", f"step:{step.name}", step=step.name, why=why)
+    t.ring(step.queue)
+    progress.settle(t)
+
+
+def without_code(t: Transition, step: Step) -> None:
+    """The worker that has this step lacks its code. Let others look every few seconds; when none has had it for
+    `HITL_HANDLER_WAIT`, the step waits visibly, and is looked at again from time to time.
+
+    `parked_at` keeps since when nobody has it; it stands on record once.
+    """
+    since = step.parked_at or t.now
+    kept = {"parked_at": since, "waited": step.waited}
+    if t.now - since >= conf.HANDLER_WAIT:
+        t.move(step, StepStatus.WAITING, waiting_for="handler", wake_at=t.now + conf.HANDLER_WAIT / 2, **kept)
+        told = audit.records_of(t.run.stream).filter(subject=f"step:{step.name}", action="hitl.step.waiting")
+        if not told.filter(at__gte=since).exists():
+            t.record("hitl.step.waiting", f"step:{step.name}", step=step.name, waiting_for="its handler")
+    elif step.status == StepStatus.READY:
+        t.set(step, ready_at=t.now + _ELSEWHERE, **kept)
+    else:
+        t.move(step, StepStatus.READY, ready_at=t.now + _ELSEWHERE, **kept)
+    progress.settle(t)
+
+
+def look_again(t: Transition, step: Step) -> None:
+    """A worker may have the code of a step that waits for it."""
+    t.move(step, StepStatus.READY, parked_at=step.parked_at, waited=step.waited)
     t.ring(step.queue)
     progress.settle(t)
 
@@ -45,4 +75,4 @@ def win(t: Transition, step: Step, kind: str, name: str, value: Any) -> None:
     """One of several came first: store it, and close the requests that lost."""
     waited = step.waiting_for.removeprefix("any:")
     answer(t, step, f"any:{waited}", {"kind": kind, "name": name, "value": value})
-    progress.close_approvals(t, why=f"{kind} {name} came first", step=step)
+    progress.close_approvals(t, why=f"{kind} {name} came first", steps=[step])

@@ -5,7 +5,7 @@ Decisions, signals, timers and workers all end with these functions: a run goes 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any
 
@@ -81,7 +81,8 @@ def fail_step(t: Transition, step: Step, code: str, why: str) -> None:
 
 def refuse_step(t: Transition, step: Step, status: RunStatus, code: str, why: str) -> None:
     """A step has ended badly: start its failure handler if there is one, else end the run as `status`."""
-    handler = t.steps.get(f"{step.name}.on_failure")
+    planner = step.name.partition("/")[0]  # of a planned step
+    handler = t.steps.get(f"{step.name}.on_failure") or t.steps.get(f"{planner}.on_failure")
     if handler is None or handler.status != StepStatus.PENDING:
         finish(t, status, code=code, why=why)
         return
@@ -98,12 +99,16 @@ def end_as_told(t: Transition, handler: Step) -> None:
 
 
 def restart(t: Transition, name: str, instructions: str, *, why: str) -> None:
-    """Begin again at a step, with everything that comes after it: new rows at the next revision, old ones closed."""
-    again = graph.downstream(t.definition, name)
+    """Begin again at a step, with everything that comes after it: new rows at the next revision, old ones closed.
+
+    The gates before all that are asked again: what they granted was used up.
+    """
+    again = graph.again(t.definition, [name])
     planned = [s.name for s in t.steps.values() if s.spec is not None and s.name.split("/")[0] in again]
-    for step in [t.step(old) for old in (*again, *planned)]:
+    old_rows = [t.step(old) for old in (*again, *planned)]
+    close_approvals(t, why=why, steps=old_rows)  # a grant of the past must neither be used nor lapse
+    for step in old_rows:
         if step.status not in STEP_ENDS:
-            close_approvals(t, why=why, step=step)
             t.move(step, StepStatus.CANCELLED)
     rows = []
     for old in (t.step(old) for old in again):
@@ -113,14 +118,14 @@ def restart(t: Transition, name: str, instructions: str, *, why: str) -> None:
         fresh.instructions = instructions if old.name == name else ""
         rows.append(fresh)
     t.add(*rows)
-    t.record("hitl.step.restarted", f"step:{name}", step=name, revision=rows[0].revision, why=why)
+    t.record("hitl.step.restarted", f"step:{name}", step=name, revision=t.step(name).revision, why=why)
 
 
-def close_approvals(t: Transition, *, why: str, step: Step | None = None) -> None:
-    """Cancel pending requests and take back unused grants, of the whole run or of one step."""
+def close_approvals(t: Transition, *, why: str, steps: Iterable[Step] | None = None) -> None:
+    """Cancel pending requests and take back unused grants, of the whole run or of some steps."""
     unused = Q(status=ApprovalStatus.PENDING) | Q(status=ApprovalStatus.APPROVED, consumed_at=None)
     rows = Approval.objects.filter(unused, run=t.run).select_for_update().order_by("id")
-    for approval in rows.filter(step=step) if step else rows:
+    for approval in rows if steps is None else rows.filter(step__in=[step.pk for step in steps]):
         if t.knows(approval):
             continue
         pending = approval.status == ApprovalStatus.PENDING

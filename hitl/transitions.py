@@ -76,8 +76,13 @@ class Transition:
 
     @property
     def specs(self) -> list[StepSpec]:
-        """All steps as they are meant: the definition's in their order, then planned ones."""
-        planned = [planned_spec(step.spec) for step in self.steps.values() if step.spec is not None]
+        """Steps as they are meant: the definition's in their order, then planned ones that have not started. Reading
+        those that have would make each step of a long plan dearer than the one before."""
+        planned = [
+            planned_spec(step.spec)
+            for step in self.steps.values()
+            if step.spec is not None and step.status == StepStatus.PENDING
+        ]
         return [*self.definition.steps, *planned] if planned else list(self.definition.steps)
 
     def spec(self, step: Step) -> StepSpec:
@@ -195,6 +200,8 @@ class Transition:
         fields: dict[str, Any] = {}
         if step.status == StepStatus.RUNNING:
             fields |= {"lease_token": None, "lease_expires_at": None}
+            if step.parked_at is not None:  # nobody had its code before this worker
+                fields |= {"parked_at": None, "waited": step.waited + (self.now - step.parked_at).total_seconds()}
         if step.status == StepStatus.WAITING:
             passed = (self.now - step.parked_at).total_seconds() if step.parked_at else 0
             fields |= {"wake_at": None, "waiting_for": "", "parked_at": None, "waited": step.waited + passed}

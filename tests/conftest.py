@@ -113,21 +113,9 @@ def django_db_modify_db_settings() -> None:
 @pytest.fixture(scope="session", autouse=True)
 def _flush_may_empty_the_audit() -> Iterator[None]:
     """Transactional tests flush tables; audit tables refuse that, so the triggers are lifted for the moment."""
-    from django.test import TransactionTestCase
+    from hitl.testing import audit_may_be_flushed
 
-    from hitl.models import triggers
-
-    flush = TransactionTestCase._fixture_teardown
-
-    def teardown(self: Any) -> None:
-        triggers.remove()
-        try:
-            flush(self)
-        finally:
-            triggers.install()
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TransactionTestCase, "_fixture_teardown", teardown)
+    with audit_may_be_flushed():
         yield
 
 
@@ -136,17 +124,21 @@ def _fresh() -> Iterator[None]:
     """Every test begins with nothing remembered in the process, and may define workflows of its own."""
     from django.core.cache import cache
 
-    from hitl import clock
     from hitl.definition import registry
-    from hitl.engine.start import forget_rows
-    from hitl.transitions import definition_of
+    from hitl.testing import fresh
 
-    forget_rows()
-    definition_of.cache_clear()
     cache.clear()
-    with registry.isolated():
+    with fresh(), registry.isolated():
         yield
-    clock.reset()
+
+
+@pytest.fixture
+def whole_house(db: None) -> Iterator[None]:
+    """After the test every invariant holds; `pytestmark = pytest.mark.usefixtures("whole_house")` asks for it."""
+    from hitl import invariants
+
+    yield
+    assert [str(violation) for violation in invariants.check()] == []
 
 
 # -- the cast: alice asks, bob and carol review, mallory may not, root is superuser, an agent has a key ----

@@ -7,45 +7,25 @@ from typing import Any
 
 from django import forms
 
-from hitl.definition import parse
-from hitl.exceptions import NotCanonical
+from hitl.admin.answers import AnswerFields
+from hitl.admin.inputs import JSONText, Lines, Whole
 from hitl.models import Approval
 from hitl.policies import Explanation
 
 _PREFIX = "arg-"
-_WORDS = {"approve": "Approve", "edit": "Approve with edits", "reject": "Reject"}
-
-
-class JSONText(forms.CharField):
-    """Any JSON value, read as strictly as everywhere."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}), strip=True, **options)
-
-    def clean(self, value: Any) -> Any:
-        """The value, or what is wrong with it."""
-        try:
-            return parse(super().clean(value), what="this")
-        except NotCanonical as error:
-            raise forms.ValidationError(error.message) from error
-
-
-class Lines(forms.CharField):
-    """Text of several lines. Browsers send CRLF at each line's end, which would silently change the argument."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(widget=forms.Textarea(attrs={"rows": 4}), strip=False, **options)
-
-    def to_python(self, value: Any) -> Any:
-        """The text with the line ends it came with."""
-        text = super().to_python(value)
-        return text.replace("\r\n", "\n") if isinstance(text, str) else text
+_ANSWER = "answer"
+_WORDS = {
+    "approve": ("Approve", "exactly these arguments"),
+    "edit": ("Approve with edits", "with the changes below"),
+    "request_revision": ("Request a revision", "the agent gets your comment as its instructions"),
+    "reject": ("Reject", "the agent is told not to try again"),
+}
 
 
 class DecisionForm(forms.Form):
     """One decision on one revision of one request."""
 
-    verdict = forms.ChoiceField(choices=list(_WORDS.items()), widget=forms.RadioSelect)
+    verdict = forms.ChoiceField(choices=[(verdict, words) for verdict, (words, _) in _WORDS.items()])
     digest = forms.CharField(widget=forms.HiddenInput)
     revision = forms.IntegerField(widget=forms.HiddenInput)
     phrase = forms.CharField(required=False, strip=True)
@@ -57,14 +37,21 @@ class DecisionForm(forms.Form):
             {
                 "value": verdict,
                 "words": words,
-                "why_not": explanation.sentence_for(verdict),
+                "hint": explanation.sentence_for(verdict) or hint,
+                "off": bool(explanation.verdicts[verdict]),
                 "chosen": bool(data) and data.get("verdict") == verdict,
             }
-            for verdict, words in _WORDS.items()
+            for verdict, (words, hint) in _WORDS.items()
+            if verdict in explanation.verdicts
         ]
         self.args = approval.args
-        self.may_edit = not explanation.verdicts.get("edit")
-        if self.may_edit:
+        self.may_edit = explanation.verdicts.get("edit") == ""
+        self.answer: AnswerFields | None = None
+        if approval.kind == "question":
+            del self.fields["verdict"]
+            self.answer = AnswerFields(approval.response_schema or {})
+            self.fields.update(self.answer.fields())
+        elif self.may_edit:
             self._add_arguments(approval)
         if not approval.phrase:
             del self.fields["phrase"]
@@ -86,6 +73,33 @@ class DecisionForm(forms.Form):
     def arguments(self) -> list[Any]:
         """The bound fields of the arguments."""
         return [self[name] for name in self.fields if name.startswith(_PREFIX)]
+
+    @property
+    def answers(self) -> list[Any]:
+        """The bound fields of the answer to a question."""
+        return [self[name] for name in self.fields if name.startswith(_ANSWER)]
+
+    @property
+    def typed(self) -> list[tuple[str, Any]]:
+        """What was typed, to be given back where the form itself is gone: the comment and the answer."""
+        shown = [field for field in (*self.answers, self["comment"]) if field.value() not in (None, "")]
+        return [(str(field.label), _words(field)) for field in shown]
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """The verdict with what belongs to it, as `decide` takes it."""
+        if self.answer is not None:
+            return {"verdict": "respond", "response": self.answer.value(self.cleaned_data)}
+        return {"verdict": self.cleaned_data["verdict"], "args": self.edited_args()}
+
+    def field_of(self, problem: str) -> str | None:
+        """The field that stands for what `decide` found wrong; None where it has no input of its own."""
+        name = problem
+        if problem.startswith("args."):
+            name = _PREFIX + problem.removeprefix("args.").partition(".")[0]
+        elif self.answer is not None and problem.partition(".")[0] == "response":
+            name = self.answer.field_of(problem)
+        return name if name in self.fields else None
 
     def edited_args(self) -> dict[str, Any] | None:
         """The arguments as changed, when the verdict is edit."""
@@ -109,6 +123,12 @@ class DecisionForm(forms.Form):
             self.fields[_PREFIX + name] = field
 
 
+def _words(field: Any) -> str:
+    """What was typed; of a choice the words that were chosen, not their number."""
+    choices = dict(getattr(field.field, "choices", ()))
+    return str(choices.get(field.value(), field.value()))
+
+
 def _field(schema: dict[str, Any], value: Any) -> forms.Field:
     """The simplest input that can hold this argument; whatever has no input of its own is edited as JSON."""
     kind = schema.get("type")
@@ -117,7 +137,7 @@ def _field(schema: dict[str, Any], value: Any) -> forms.Field:
     if kind == "string" and isinstance(value, str) and "\r" not in value:
         return Lines(initial=value) if "\n" in value else forms.CharField(initial=value, strip=False)
     if kind == "integer" and isinstance(value, int):
-        return forms.IntegerField(initial=value)
+        return Whole(initial=value)
     if kind == "boolean" and isinstance(value, bool):
         return forms.BooleanField(initial=value)
     return JSONText(initial=json.dumps(value, ensure_ascii=False, indent=2))

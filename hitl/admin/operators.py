@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
-from django.db.models import Model, QuerySet, URLField
+from django.db.models import Model, Prefetch, QuerySet, URLField
 from django.http import HttpRequest
-from django.utils.html import format_html_join
+from django.urls import reverse
+from django.utils.html import format_html, format_html_join
+from django.utils.timesince import timesince
 
 from hitl import audit, clock, engine
+from hitl.definition.text import reveal
 from hitl.exceptions import RunEnded
 from hitl.models import (
     ApiKey,
@@ -21,7 +24,6 @@ from hitl.models import (
     Signal,
     Step,
     SweepMark,
-    Workflow,
 )
 from hitl.models.audit import AuditRecord
 from hitl.states import NotificationStatus
@@ -53,6 +55,22 @@ class ReadOnly(_Base):
         return False
 
 
+class Operated(ReadOnly):
+    """Rows whose actions are for operators, who may look at them without a further permission."""
+
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Operators only."""
+        return request.user.has_perm("hitl.operate")
+
+    def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """Operators, and whom the view permission was given."""
+        return self.has_operate_permission(request) or super().has_view_permission(request, obj)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Operators find them on the start page."""
+        return self.has_operate_permission(request) or super().has_module_permission(request)
+
+
 class StepsInline(_Inline):
     """The steps of a run."""
 
@@ -64,6 +82,7 @@ class StepsInline(_Inline):
         "status",
         "attempt",
         "waiting_for",
+        "parked_at",
         "started_at",
         "ended_at",
         "failure_text",
@@ -79,23 +98,48 @@ class StepsInline(_Inline):
 
 
 @admin.register(Run)
-class RunAdmin(ReadOnly):
+class RunAdmin(Operated):
     """Runs, with their timeline."""
 
-    list_display = ("id", "workflow", "status", "requester", "failure_code", "created_at", "ended_at")
+    list_display = ("id", "workflow", "status", "waiting", "requester", "failure_code", "created_at", "ended_at")
     list_filter = ("status", "workflow__name")
-    list_select_related = ("workflow", "requester")
     search_fields = ("id", "external_id")
     ordering = ("-id",)
     inlines = [StepsInline]
     actions = ["cancel_runs"]
-    readonly_fields = ("timeline",)
-    exclude = ("audit_hash",)
+    readonly_fields = ("waiting", "started_by", "children", "timeline")
+    exclude = ("audit_hash", "parent_step")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Run]:
+        """With what each run waits for."""
+        waits = Step.objects.filter(status="waiting").order_by("parked_at")
+        rows: QuerySet[Run] = super().get_queryset(request).select_related("workflow", "requester", "parent_step")
+        return rows.prefetch_related(Prefetch("steps", waits, to_attr="waits"))
+
+    @admin.display(description="Waits for, since")
+    def waiting(self, run: Run) -> str:
+        """What its steps wait for, the longest waiting first."""
+        waits: list[Step] = run.waits  # type: ignore[attr-defined]
+        now = clock.now()
+        lines = ((step.name, reveal(step.waiting_for), timesince(step.parked_at or now, now)) for step in waits)
+        return format_html_join("\n", "<div>{}: {}, for {}</div>", lines)
+
+    @admin.display(description="Started by")
+    def started_by(self, run: Run) -> str:
+        """The run that waits for this one, where there is one."""
+        return "" if run.parent_step is None else _link(run.parent_step.run_id, f"run {run.parent_step.run_id}")
+
+    @admin.display(description="Runs it started")
+    def children(self, run: Run) -> str:
+        """Those its steps waited for."""
+        rows = Run.objects.filter(parent_step__run=run).select_related("workflow").order_by("id")[:100]
+        lines = ((_link(row.pk, f"{row.workflow} {row.pk}"), row.status) for row in rows)
+        return format_html_join("\n", "<p>{} · {}</p>", lines)
 
     @admin.display(description="Timeline")
     def timeline(self, run: Run) -> str:
         """The audit chain in sentences."""
-        lines = ((f"{line.at:%Y-%m-%d %H:%M:%S}", line.text) for line in audit.timeline(run.stream))
+        lines = ((f"{line.at:%Y-%m-%d %H:%M:%S}", reveal(line.text)) for line in audit.timeline(run.stream))
         return format_html_join("\n", "<p>{} · {}</p>", lines)
 
     @admin.action(description="Cancel selected runs", permissions=["operate"])
@@ -110,13 +154,9 @@ class RunAdmin(ReadOnly):
                 continue
         self.message_user(request, f"{done} runs cancelled; the others had ended.", messages.SUCCESS)
 
-    def has_operate_permission(self, request: HttpRequest) -> bool:
-        """Operators only."""
-        return request.user.has_perm("hitl.operate")
-
 
 @admin.register(Notification)
-class NotificationAdmin(ReadOnly):
+class NotificationAdmin(Operated):
     """The outbox and its dead letters."""
 
     list_display = (
@@ -141,10 +181,6 @@ class NotificationAdmin(ReadOnly):
         pending = NotificationStatus.PENDING
         moved = sum(move_notification(row, pending, attempts=0, next_attempt_at=clock.now()) for row in dead)
         self.message_user(request, f"{moved} messages will be tried again.", messages.SUCCESS)
-
-    def has_operate_permission(self, request: HttpRequest) -> bool:
-        """Operators only."""
-        return request.user.has_perm("hitl.operate")
 
 
 @admin.register(Approval)
@@ -196,14 +232,6 @@ class DecisionAdmin(ReadOnly):
     ordering = ("-id",)
 
 
-@admin.register(Workflow)
-class WorkflowAdmin(ReadOnly):
-    """Definitions, version by version."""
-
-    list_display = ("name", "version", "title", "created_at", "retired_at")
-    ordering = ("name", "-version")
-
-
 @admin.register(Policy)
 class PolicyAdmin(ReadOnly):
     """Policies, version by version."""
@@ -234,9 +262,14 @@ class ApiKeyAdmin(ReadOnly):
 class SignalAdmin(ReadOnly):
     """Signals."""
 
-    list_display = ("name", "run", "sender", "sent_at", "late", "consumed_at")
+    list_display = ("shown", "run", "sender", "sent_at", "late", "consumed_at")
     list_filter = ("late",)
     ordering = ("-id",)
+
+    @admin.display(description="Name", ordering="name")
+    def shown(self, row: Signal) -> str:
+        """The sender's words, with what cannot be seen."""
+        return reveal(row.name)
 
 
 @admin.register(SweepMark)
@@ -244,3 +277,7 @@ class SweepMarkAdmin(ReadOnly):
     """The last sweep."""
 
     list_display = ("name", "swept_at", "moved")
+
+
+def _link(run_id: Any, words: str) -> str:
+    return format_html('<a href="{}">{}</a>', reverse("admin:hitl_run_change", args=[run_id]), words)

@@ -16,10 +16,11 @@ from django.views.decorators.http import require_POST
 
 from hitl import audit, clock, decisions
 from hitl.admin.forms import DecisionForm
+from hitl.admin.shown import answer_of, family_of, revisions_of, steps_of
 from hitl.admin.site import review_site
 from hitl.decisions.inbox import mark_seen, visible
 from hitl.exceptions import HitlError, InvalidDecision, UnknownApproval
-from hitl.models import Approval, Decision, Step
+from hitl.models import Approval, Decision
 from hitl.notifications.messages import requester_name
 from hitl.policies import explain
 
@@ -93,11 +94,10 @@ class ReviewAdmin(_Base):
             outcome = decisions.decide(
                 approval,
                 actor=request.user,
-                verdict=data["verdict"],
                 digest=data["digest"],
                 revision=data["revision"],
                 comment=data["comment"],
-                args=form.edited_args(),
+                **form.said,
                 phrase=data.get("phrase", ""),
                 channel="admin",
             )
@@ -130,8 +130,8 @@ class ReviewAdmin(_Base):
         status: int = 200,
     ) -> HttpResponse:
         explanation = explain(approval, request.user)
-        votes = Decision.objects.filter(approval=approval, withdrawn_at=None).select_related("actor")
-        votes = votes.order_by("decided_at")
+        rows = Decision.objects.filter(approval=approval, withdrawn_at=None).select_related("actor")
+        votes = list(rows.order_by("decided_at"))
         own = next((vote for vote in votes if vote.actor_id == request.user.pk), None)
         context = {
             **self.admin_site.each_context(request),
@@ -150,7 +150,10 @@ class ReviewAdmin(_Base):
             "votes": votes,
             "own": own,
             "can_revoke": own is not None and approval.status == "approved" and approval.consumed_at is None,
-            "steps": _steps(approval),
+            "answer": answer_of(approval, votes),
+            "steps": steps_of(approval),
+            **revisions_of(approval, request.user),
+            **family_of(approval.run, request.user),
             "timeline": audit.timeline(approval.run.stream),
             "notices": approval.notifications.exclude(recipient=None).select_related("recipient"),
             "next": decisions.inbox(request.user).exclude(pk=approval.pk).first(),
@@ -164,13 +167,9 @@ def _find(pk: Any, request: HttpRequest) -> Approval:
         approval = decisions.find_visible(pk, request.user)
     except UnknownApproval as error:
         raise Http404(error.message) from error
-    return Approval.objects.select_related("run__workflow", "step", "requester", "agent_key").get(pk=approval.pk)
-
-
-def _steps(approval: Approval) -> list[Step]:
-    """In the order of the definition; what a handler added comes after."""
-    order = {spec.name: n for n, spec in enumerate(approval.run.workflow.definition.steps)}
-    return sorted(approval.run.steps.order_by("id"), key=lambda step: order.get(step.name, len(order)))
+    return Approval.objects.select_related("run__workflow", "run__parent_step", "step", "requester", "agent_key").get(
+        pk=approval.pk
+    )
 
 
 def _rows(view: str, user: Any) -> Any:
@@ -195,8 +194,7 @@ def _row(approval: Approval) -> dict[str, Any]:
 def _put_errors(form: DecisionForm, error: InvalidDecision) -> None:
     """Put each field's error beside its input; one without an input of its own goes to the top."""
     for name, told in error.details["fields"].items():
-        field = name.replace("args.", "arg-", 1).partition(".")[0] if name.startswith("args.") else name
-        form.add_error(field if field in form.fields else None, told)
+        form.add_error(form.field_of(name), told)
 
 
 def _said(outcome: decisions.Outcome) -> str:
@@ -204,4 +202,4 @@ def _said(outcome: decisions.Outcome) -> str:
         return "Your decision is on record already."
     if outcome.open:
         return f"Your vote is recorded: {outcome.have} of {outcome.need}."
-    return f"Recorded: {outcome.approval.status}."
+    return f"Recorded: {outcome.approval.get_status_display().lower()}."

@@ -21,7 +21,7 @@ from hitl.api.parsers import StrictJSONParser
 from hitl.api.permissions import HasScope
 from hitl.api.problems import handler
 from hitl.decisions.inbox import visible
-from hitl.exceptions import BadInput, UnknownRun
+from hitl.exceptions import BadInput, NotAllowed, UnknownRun
 from hitl.models import ApiKey, Approval, Run
 
 Row = TypeVar("Row", bound=Model)
@@ -55,8 +55,11 @@ class Runs(Door, generics.ListAPIView[Run]):
         return _narrowed(rows, self.request, status="status", workflow="workflow__name")
 
     def post(self, request: Request) -> Response:
-        """Start a run; the `Idempotency-Key` header makes a repeated call return the first run."""
-        given = _read(shapes.StartRun, request)
+        """Start a run; the `Idempotency-Key` header makes a repeated call return the first run. People need leave."""
+        who = request.user
+        if not isinstance(who, ApiKey) and not (who.has_perm("hitl.add_run") or who.has_perm("hitl.operate")):
+            raise NotAllowed("being asked to decide is no permission to start work", reason="may_not_start")
+        given = read(shapes.StartRun, request)
         run = engine.start(
             given["workflow"],
             given["input"],
@@ -85,7 +88,7 @@ class Signals(Door):
     def post(self, request: Request, pk: uuid.UUID, name: str) -> Response:
         """202: the signal is stored and reaches the run."""
         run = find_run(request.user, pk)
-        given = _read(shapes.SendSignal, request)
+        given = read(shapes.SendSignal, request)
         row = engine.signal(
             run,
             name,
@@ -136,7 +139,7 @@ class Decisions(Door):
 
     def post(self, request: Request, pk: uuid.UUID) -> Response:
         """200: decided (or decided so before, `duplicate`); 202: recorded, more votes are needed."""
-        given = _read(shapes.Decide, request)
+        given = read(shapes.Decide, request)
         outcome = decisions.decide(pk, actor=request.user, channel="api", **given)
         body = {
             "decision": shapes.DecisionShape(outcome.decision).data,
@@ -182,7 +185,8 @@ def _idempotency_key(request: Request) -> str | None:
     return key
 
 
-def _read(shape: type[shapes.Closed], request: Request) -> dict[str, Any]:
+def read(shape: type[shapes.Closed], request: Request) -> dict[str, Any]:
+    """The body as this shape; raises what becomes a problem saying which field is wrong."""
     if not isinstance(request.data, dict):
         raise BadInput("the body is a JSON object")
     reader = shape(data=request.data)

@@ -7,7 +7,7 @@ Never: statuses, rules, sockets. Nobody else writes an AuditRecord.
 
 from hitl.audit.actors import SYSTEM, Actor, correlation
 from hitl.audit.chain import Entry, append, records_of, seal
-from hitl.audit.timeline import Line, timeline
+from hitl.audit.timeline import Line, timeline, timelines
 from hitl.audit.verify import Problem, Report, verify
 
 __all__ = [
@@ -22,5 +22,6 @@ __all__ = [
     "records_of",
     "seal",
     "timeline",
+    "timelines",
     "verify",
 ]

@@ -190,8 +190,7 @@ def _check_vote(approval: Approval, vote: Vote) -> bytes | None:
             fields |= error.details["fields"]
     elif vote.args is not None:
         fields["args"] = "only an edit carries changed arguments"
-    if vote.verdict == Verdict.RESPOND:
-        fields |= response_problems(approval, vote.response)
+    fields |= response_problems(approval, vote.response, answers=vote.verdict == Verdict.RESPOND)
     if fields:
         raise InvalidDecision(fields=fields)
     return effective
@@ -283,7 +282,7 @@ def _verdicts(votes: list[Decision], stage: int) -> list[str]:
 
 
 def _newest(approval: Approval) -> dict[str, Any]:
-    rows = Approval.objects.filter(run=approval.run_id, step=approval.step_id, key=approval.key)
+    rows = Approval.objects.filter(run=approval.run_id, step__name=approval.step.name, key=approval.key)
     newest = rows.order_by("-revision").first() or approval
     return {"approval": str(newest.pk), "revision": newest.revision, "digest": newest.digest}
 

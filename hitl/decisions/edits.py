@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from jsonschema import Draft202012Validator, FormatChecker
+from referencing import Registry
 
 from hitl.conf import conf
 from hitl.definition import canonical
@@ -28,15 +29,23 @@ def edited_bytes(approval: Approval, args: Any) -> bytes:
     return with_args(bytes(approval.action_bytes), args)
 
 
-def response_problems(approval: Approval, response: Any) -> dict[str, str]:
-    """What is wrong with the answer to a question, by field."""
+def response_problems(approval: Approval, response: Any, *, answers: bool = True) -> dict[str, str]:
+    """What is wrong with the answer to a question, by field; a vote that answers none carries no response."""
+    if not answers:
+        return {} if response is None else {"response": "only the answer to a question carries a response"}
     try:
         canonical(response, what="response", limit=conf.MAX_ACTION)
     except BadInput as error:
         return {"response": error.message}
-    validator = Draft202012Validator(approval.response_schema or {}, format_checker=FormatChecker())
+    # An empty registry: a schema of an agent's must not make this process fetch anything.
+    schema, formats = approval.response_schema or {}, FormatChecker()
+    validator = Draft202012Validator(schema, format_checker=formats, registry=Registry())
+    try:
+        problems = list(validator.iter_errors(response))
+    except Exception as error:  # a schema that is none, or refers to what is not there: nothing fits it
+        return {"response": f"the schema of this question cannot be applied: {type(error).__name__}"}
     found = {}
-    for problem in validator.iter_errors(response):
+    for problem in problems:
         path = ".".join(str(part) for part in problem.absolute_path)
         found[f"response.{path}" if path else "response"] = problem.message
     return found

@@ -58,6 +58,7 @@ class Workflow(Kinds):
         self.actions: dict[str, Callable[..., Any]] = {}
         self.risks: dict[str, Callable[..., Any]] = {}
         self.ladders: dict[str, tuple[tuple[Any, ...], Callable[[Any], bool] | None]] = {}
+        self.function: Callable[..., Any] | None = None
         self._steps: list[StepSpec] = []
         self._before: dict[str, str] = {}
         self._definition: Definition | None = None
@@ -187,6 +188,12 @@ class Workflow(Kinds):
         """Start a run and return it; see `hitl.start`."""
         return registry.call("start", self.name, input, requester=requester, **options)
 
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """A durable function stays callable, with a context of the caller's."""
+        if self.function is None:
+            raise TypeError(f"workflow {self.name!r} is no function; start() a run of it")
+        return self.function(*args, **kwargs)
+
     def graph(self) -> str:
         """The workflow as Mermaid text."""
         return graph.mermaid(self.definition())
@@ -256,6 +263,7 @@ def workflow(name: str, **options: Any) -> Callable[[Callable[..., Any]], Workfl
     def make(function: Callable[..., Any]) -> Workflow:
         flow = Workflow(name, **options)
         flow.step(function, name=function.__name__)
+        flow.function = function
         return flow
 
     return make

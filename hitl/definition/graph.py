@@ -30,11 +30,34 @@ def sinks(definition: Definition) -> list[StepSpec]:
     return [spec for spec in definition.steps if spec.name not in needed and spec.kind != "failure"]
 
 
+def upstream(steps: Iterable[StepSpec], name: str) -> set[str]:
+    """The step and everything that comes before it."""
+    by_name = {spec.name: spec for spec in steps}
+    reached, todo = set[str](), [name]
+    while todo:
+        step = todo.pop()
+        if step not in reached and step in by_name:
+            reached.add(step)
+            todo += by_name[step].after
+    return reached
+
+
 def downstream(definition: Definition, name: str) -> list[str]:
     """The step and everything that comes after it, with their failure handlers, in the definition's order."""
     reached = {name}
     while more := {s.name for s in definition.steps if reached & {*s.after, s.failure_of}} - reached:
         reached |= more
+    return [spec.name for spec in definition.steps if spec.name in reached]
+
+
+def again(definition: Definition, names: Iterable[str]) -> list[str]:
+    """Everything that runs again when these steps do: what comes after them, and the gates of all that with what comes
+    after those, since a grant is good for one step of one run. In the definition's order."""
+    reached: set[str] = set()
+    open_names = set(names)
+    while open_names:
+        reached.update(*(downstream(definition, name) for name in open_names))
+        open_names = {gate for name in reached for gate in definition.by_name[name].gates} - reached
     return [spec.name for spec in definition.steps if spec.name in reached]
 
 
@@ -112,9 +135,9 @@ def _check_plans(workflow: str, steps: list[StepSpec]) -> None:
     for spec in steps:
         if spec.failure_of and spec.failure_of not in names:
             raise InvalidWorkflow(f"workflow {workflow!r} has no step {spec.failure_of!r} for on_failure")
-        if spec.asks and spec.asks.revise and spec.asks.revise not in names:
+        if spec.asks and spec.asks.revise and spec.asks.revise not in upstream(steps, spec.name) - {spec.name}:
             raise InvalidWorkflow(
-                f"gate {spec.name!r} of workflow {workflow!r} revises {spec.asks.revise!r}: no such step"
+                f"gate {spec.name!r} of workflow {workflow!r}: revise={spec.asks.revise!r} does not come before it"
             )
 
 

@@ -92,15 +92,16 @@ class Kinds:
     ) -> StepRef:
         """Run a plan: its steps become part of this run. `allowed` names the handlers a plan may use.
 
-        `plan_from=gate` runs the plan that was approved there (`{"steps": [...]}`). A plan made by `handler=` needs a
-        gate of its own, or `ungated=` saying why not.
+        `plan_from=gate` runs the plan that was approved there (`{"steps": [...]}`). A plan made by `handler=` is seen
+        by nobody, so it must say why with `ungated=`.
         """
         if (plan_from is None) == (handler is None):
             raise InvalidWorkflow(f"planner {name!r} of workflow {self.name!r} needs either plan_from= or handler=")
-        if handler is not None and not ungated and not options.get("gate"):
+        if handler is not None and (not ungated or options.get("gate") is not None):
+            # A gate in front of it would show what came before: the plan itself is made only afterwards.
             raise InvalidWorkflow(
-                f"planner {name!r} of workflow {self.name!r} runs a plan nobody has seen: "
-                "give it gate=, or say why not with ungated="
+                f"planner {name!r} of workflow {self.name!r} runs a plan nobody has seen: propose it in a step, "
+                "gate that, and use plan_from=; or say with ungated= why nobody needs to see it"
             )
         allowed = tuple(allowed)
         unknown = [code for code in allowed if f"plan:{code}" not in self.handlers]

@@ -12,7 +12,7 @@ from hitl.crashpoints import crashpoint
 from hitl.decisions.expire import lapse
 from hitl.definition import StepSpec
 from hitl.definition.binding import binding_digest
-from hitl.models import Approval, Freeze, Run, Step, sql
+from hitl.models import Approval, Run, Step, sql
 from hitl.states import ApprovalStatus, StepStatus
 from hitl.transitions import Transition, claim_plain, definition_of, locked, planned_spec
 
@@ -83,10 +83,10 @@ def _claim_guarded(picked: Picked) -> Claimed | None:
             return None
         if step.ready_at is not None and step.ready_at > t.now:
             return None
-        if Freeze.objects.filter(lifted_at=None, target__in=picked.freezes).exists():
+        if sql.is_frozen(picked.freezes):
             return None
         grants = _grants(t, step)
-        if not all(_usable(t, step, grant) for grant in grants):
+        if not _complete(t, step, grants) or not all(_usable(t, step, grant) for grant in grants):
             return None
         for grant in grants:
             if grant.consumed_at is None:
@@ -111,6 +111,15 @@ def _grants(t: Transition, step: Step) -> list[Approval]:
     rows = sql.lock_approvals(t.run.pk, [*gates, step.pk])
     newest = {(row.step_id, row.key): row for row in rows}
     return [row for (owner, _), row in newest.items() if owner in gates or row.status == ApprovalStatus.APPROVED]
+
+
+def _complete(t: Transition, step: Step, grants: list[Approval]) -> bool:
+    """Whether every gate before the step was asked at all in this run; closed on doubt."""
+    asked = {grant.step_id for grant in grants}
+    missing = [name for name in t.spec(step).gates if t.step(name).pk not in asked]
+    if missing:
+        _refuse(t, step, "grant_missing", f"nobody was asked at {', '.join(missing)}")
+    return not missing
 
 
 def _usable(t: Transition, step: Step, grant: Approval) -> bool:

@@ -61,7 +61,8 @@ def fork(run: Run | uuid.UUID | str, step: str, *, actor: Any, patch: dict[str, 
     A step behind gates asks again. Raises UnknownRun, UnknownStep, and BadInput for a patch of a step that comes later.
     """
     old = _read(run)
-    if step not in definition_of(old.workflow_id).by_name:
+    spec = definition_of(old.workflow_id).by_name.get(step)
+    if spec is None or spec.kind == "failure":
         raise UnknownStep(f"workflow {definition_of(old.workflow_id).name!r} has no step {step!r}")
     return _fork(old, [step], patch or {}, Actor.of(actor), forked_from=old)
 
@@ -156,8 +157,7 @@ def _read(run: Run | uuid.UUID | str) -> Run:
 
 def _fork(old: Run, first: list[str], patch: dict[str, Any], who: Actor, **link: Run) -> Run:
     definition = definition_of(old.workflow_id)
-    gates = [gate for name in first for gate in definition.by_name[name].gates]
-    again = {name for start in (*first, *gates) for name in graph.downstream(definition, start)}
+    again = set(graph.again(definition, first))
     unknown = sorted(set(patch) & again | set(patch) - definition.by_name.keys())
     if unknown:
         raise BadInput(

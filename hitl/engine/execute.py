@@ -9,7 +9,7 @@ from typing import Any
 from asgiref.sync import async_to_sync
 
 from hitl.crashpoints import crashpoint
-from hitl.definition import Complete, Continue, Escalate, Pause, Plan, Restart, registry
+from hitl.definition import Action, Complete, Continue, Escalate, Pause, Plan, Restart, registry
 from hitl.definition.builder import is_async
 from hitl.definition.text import told
 from hitl.engine import heartbeat, outcome, parking
@@ -39,7 +39,7 @@ def execute(claimed: Claimed) -> Picked | None:
 def _run(claimed: Claimed) -> Picked | None:
     recipe = registry.find(definition_of(claimed.run.workflow_id).name)
     handler = recipe.handlers.get(claimed.spec.code) if recipe else None
-    if handler is None:
+    if handler is None or (claimed.spec.rungs and not (recipe and recipe.ladders.get(claimed.spec.name, ((),))[0])):
         log.warning("no handler for %s here; giving it back", claimed.step)
         outcome.give_back(claimed)
         return None
@@ -69,6 +69,8 @@ def _value(handler: Any, ctx: Context, claimed: Claimed) -> Any:
         value = _call(handler, ctx)
         if isinstance(value, Pause):
             raise WaitForTime("", value.delta)
+        if isinstance(value, Escalate):
+            raise HitlError(f"step {ctx.step_name!r} has no ladder: give it escalation=[...]")
         return value
     return _helped(handler, ctx)
 
@@ -85,8 +87,8 @@ def _helped(handler: Any, ctx: Context) -> Any:
         if isinstance(value, Escalate):
             guided = ctx.escalate(value.reason, value.context, value.suggested_action)
             return {"text": guided.text, "by": guided.by, "rung": guided.rung, "value": guided.value}
-        if isinstance(value, Continue | Restart | Plan):
-            return value
+        if isinstance(value, Continue | Restart | Plan | Action):
+            return value  # an action is for its gate to judge
         value = ctx._remember(key, value)
     test = ladder_of(ctx)[1] or needs_help
     if not test(value):

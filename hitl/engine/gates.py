@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from hitl import decisions, progress
+from hitl import decisions, parked, progress
 from hitl.decisions import Proposal
 from hitl.definition import Action, StepSpec, registry
 from hitl.definition.action import from_json
@@ -68,6 +68,9 @@ def apply(t: Transition, step: Step, found: Evaluated) -> bool:
         return True
     if not found.run:
         t.move(step, StepStatus.SKIPPED)
+        gates = [t.step(name) for name in t.spec(step).gates]
+        if gates:  # what was approved for it will never run; the grant must not wait to lapse
+            progress.close_approvals(t, why=f"step {step.name} was skipped", steps=gates)
         t.record("hitl.step.skipped", f"step:{step.name}", step=step.name)
         return True
     return False
@@ -83,6 +86,12 @@ def settle_ready(picked: Picked) -> bool:
         return True
     try:
         found = evaluate(Run.objects.get(pk=picked.run_id), spec, {})
+    except _Gone:
+        log.warning("the code of run[%s]/%s is not here", picked.run_id, picked.name)
+        with locked(picked.run_id) as t:
+            if t.step(picked.name).status == StepStatus.READY:
+                parked.without_code(t, t.step(picked.name))
+        return False
     except Exception as error:
         _failed(picked, error)
         return False
@@ -98,19 +107,27 @@ def settle_ready(picked: Picked) -> bool:
 
 def evaluate(run: Run, spec: StepSpec, outputs: dict[str, Any]) -> Evaluated:
     """Call the author's `when`, `action=` and `risk=` for one step. `outputs` are known before they are stored."""
-    recipe = registry.get(definition_of(run.workflow_id).name)
+    recipe = registry.find(definition_of(run.workflow_id).name)
     ctx = Context.outside(run, spec.name, outputs)
     if spec.when:
-        return Evaluated(run=bool(_of(recipe.whens, spec)(ctx)))
+        return Evaluated(run=bool(_of(recipe.whens if recipe else None, spec)(ctx)))
     assert spec.asks is not None
-    if spec.asks.calls_action:
-        action = _of(recipe.actions, spec)(ctx)
-    else:
-        proposer = spec.after[0]
-        action = outputs[proposer] if proposer in outputs else ctx.results[proposer]
-    action = as_action(action, spec)
-    risk = _of(recipe.risks, spec)(action) if spec.asks.calls_risk else None
+    calls = spec.asks.calls_action
+    proposed = _of(recipe.actions if recipe else None, spec)(ctx) if calls else _proposed(spec, outputs, ctx)
+    action = as_action(proposed, spec)
+    risk = _of(recipe.risks if recipe else None, spec)(action) if spec.asks.calls_risk else None
     return Evaluated(proposal=decisions.prepare(spec.asks, action, risk=risk))
+
+
+def _proposed(spec: StepSpec, outputs: dict[str, Any], ctx: Context) -> Any:
+    """What the step before a gate has put out."""
+    proposer = spec.after[0]
+    known = outputs if proposer in outputs else ctx.results
+    if proposer not in known:
+        raise InvalidAction(
+            f"gate {spec.name!r} has nothing to propose: step {proposer!r} was skipped; give the gate action="
+        )
+    return known[proposer]
 
 
 def as_action(value: Any, spec: StepSpec) -> Action:
@@ -133,9 +150,13 @@ def as_action(value: Any, spec: StepSpec) -> Action:
     )
 
 
-def _of(table: dict[str, Callable[..., Any]], spec: StepSpec) -> Callable[..., Any]:
-    if spec.name not in table:
-        raise HitlError(f"the code that runs now has no function for {spec.name!r} any more")
+class _Gone(Exception):
+    """The code that runs now has no function for this any more."""
+
+
+def _of(table: dict[str, Callable[..., Any]] | None, spec: StepSpec) -> Callable[..., Any]:
+    if table is None or spec.name not in table:
+        raise _Gone(spec.name)
     return table[spec.name]
 
 

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
-from hitl import progress
+from hitl import parked, progress
 from hitl.audit import SYSTEM
 from hitl.conf import conf
-from hitl.definition import Continue, Plan, Restart, StepSpec, canonical
+from hitl.definition import Continue, Plan, Restart, StepSpec, canonical, graph
 from hitl.definition.action import to_json
 from hitl.engine import gates, plans
 from hitl.engine.claim import Claimed, Picked
@@ -88,8 +88,10 @@ def _planned(claimed: Claimed, plan: Plan) -> Picked | None:
 
 def _restarted(claimed: Claimed, back: Restart) -> Picked | None:
     """A failure handler sends the run back to a step, a bounded number of times."""
-    if claimed.step.kind != "failure" or back.step not in {s.name for s in _definition(claimed)}:
-        raise BadInput(f"Restart({back.step!r}) is for on_failure handlers and names a step of the workflow")
+    if claimed.step.kind != "failure":
+        raise BadInput(f"Restart({back.step!r}) is for on_failure handlers")
+    if back.step not in graph.upstream(_definition(claimed), claimed.spec.failure_of):
+        raise BadInput(f"Restart({back.step!r}): only {claimed.spec.failure_of!r} or a step before it can begin again")
     with held(claimed) as (t, step):
         told = claimed.step.checkpoint or {}
         t.move(step, StepStatus.SUCCEEDED)
@@ -120,14 +122,7 @@ def failed(claimed: Claimed, *, code: str, why: str, retry: bool, after: timedel
 def give_back(claimed: Claimed) -> None:
     """This worker has no handler for the step: let others claim it; when none has for a while, it waits visibly."""
     with held(claimed) as (t, step):
-        alone = (
-            step.ready_at is not None and step.started_at is not None and t.now - step.started_at > conf.HANDLER_WAIT
-        )
-        if alone:
-            t.move(step, StepStatus.WAITING, waiting_for="handler", wake_at=t.now + conf.HANDLER_WAIT / 2)
-        else:
-            t.move(step, StepStatus.READY, ready_at=t.now + timedelta(seconds=5))
-        progress.settle(t)
+        parked.without_code(t, step)
 
 
 def backoff(base: float, attempt: int) -> timedelta:

@@ -72,7 +72,7 @@ def _any(t: Transition, step: Step, pause: WaitForAny, proposals: dict[str, Prop
     for name in pause.signals:
         row = take_waiting(t, step, name, "any", into=f"any:{pause.name}")
         if row:
-            progress.close_approvals(t, why=f"signal {name} came first", step=step)
+            progress.close_approvals(t, why=f"signal {name} came first", steps=[step])
             return True
     _wait(t, step, f"any:{pause.name}", wake_at=t.now + pause.delta)
     keys = [ask.key for ask in pause.asks]

@@ -82,19 +82,21 @@ def take_waiting(t: Transition, step: Step, name: str, sender: str, *, into: str
 def time_out(t: Transition, step: Step) -> None:
     """End a wait by its time; the handler is entered again and sees a timeout, which never looks like an answer."""
     kind, _, name = step.waiting_for.partition(":")
+    if kind == "handler":
+        parked.look_again(t, step)
+        return
     if kind == "signal":
         parked.answer(t, step, f"signal:{name}", {"timeout": True})
     elif kind == "sleep":
         parked.answer(t, step, f"sleep:{name}", None)
     elif kind == "any":
         parked.win(t, step, "timer", name, None)
-    words = {"signal": f"no signal {name} came in time", "handler": "a worker may have its handler again"}
-    parked.wake(t, step, why=words.get(kind, "its time has come"))
+    parked.wake(t, step, why=f"no signal {name} came in time" if kind == "signal" else "its time has come")
 
 
 def _receive(t: Transition, row: Signal, who: Actor) -> None:
     waiting = [step for step in t.steps.values() if parked.waits_for(step, "signal", row.name)]
-    step = next((step for step in waiting if _fits(step, row)), None)
+    step = next((step for step in waiting if fits(step, row)), None)
     if step is not None and step.wake_at is not None and t.now >= step.wake_at:
         time_out(t, step)  # the clock under the lock decides, not the sweep's delay
         step, row.late = None, True
@@ -114,7 +116,8 @@ def _receive(t: Transition, row: Signal, who: Actor) -> None:
     parked.wake(t, step)
 
 
-def _fits(step: Step, row: Signal) -> bool:
+def fits(step: Step, row: Signal) -> bool:
+    """Whether this wait takes a signal from such a sender."""
     asked = Result.objects.filter(step=step, iteration=step.iteration, key=f"wait:{row.name}").first()
     sender = asked.value["sender"] if asked else "any"
     return sender not in _KINDS or row.sender_kind in _KINDS[sender]

@@ -10,8 +10,10 @@ import json
 import uuid
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.db import connection
 
 from hitl.models.approvals import Approval, Decision
@@ -74,6 +76,15 @@ def claim_step(step_id: uuid.UUID, token: uuid.UUID, lease: timedelta, freezes: 
         [uuid_param(token), *params, *more, uuid_param(step_id), *covers],
     )
     return load(rows[0][: -1 if lazily else None]) if rows else None
+
+
+def is_frozen(freezes: Iterable[str]) -> bool:
+    """Whether one of these freezes stands."""
+    covers = list(freezes)
+    places = ", ".join(["%s"] * len(covers))
+    return bool(
+        execute(f"SELECT 1 FROM hitl_freeze WHERE lifted_at IS NULL AND target IN ({places}) LIMIT 1", covers)  # noqa: S608
+    )
 
 
 def renew_leases(tokens: Iterable[uuid.UUID], lease: timedelta) -> int:
@@ -144,12 +155,16 @@ def _held(text: str, params: list[Any], step: Step) -> bool:
 
 def ready_steps(queue: str, limit: int) -> list[tuple[Any, ...]]:
     """Steps that look ready on a queue, the longest waiting first: id, run, name, workflow, guarded, entered before,
-    a planned step's own spec, and who started the run."""
+    a planned step's own spec, and who started the run. What is frozen is left out: it must hide nothing behind it."""
     now, params = now_sql(stable=True)
+    same_run = "f.target = 'run:' || r.id::text" if on_postgres() else "replace(f.target, '-', '') = 'run:' || r.id"
     rows = execute(
         "SELECT s.id, s.run_id, s.name, r.workflow_id, s.guarded, s.started_at IS NOT NULL, s.spec, r.principal "  # noqa: S608
-        "FROM hitl_step s JOIN hitl_run r ON r.id = s.run_id "
-        f"WHERE s.status = 'ready' AND s.queue = %s AND s.ready_at <= {now} ORDER BY s.ready_at LIMIT %s",
+        "FROM hitl_step s JOIN hitl_run r ON r.id = s.run_id JOIN hitl_workflow w ON w.id = r.workflow_id "
+        f"WHERE s.status = 'ready' AND s.queue = %s AND s.ready_at <= {now} "
+        "AND NOT EXISTS (SELECT 1 FROM hitl_freeze f WHERE f.lifted_at IS NULL AND (f.target = 'all' "
+        f"OR f.target = 'workflow:' || w.name OR f.target = r.principal OR {same_run})) "
+        "ORDER BY s.ready_at LIMIT %s",
         [queue, *params, limit],
     )
     return [
@@ -168,6 +183,29 @@ def run_of_approval(approval_id: uuid.UUID) -> uuid.UUID | None:
     """The run a request belongs to."""
     rows = execute("SELECT run_id FROM hitl_approval WHERE id = %s", [uuid_param(approval_id)])
     return _id(rows[0][0]) if rows else None
+
+
+def asked(approval_id: uuid.UUID, stage: int, user_id: Any) -> tuple[bool, bool]:
+    """Whether this account is active now, and asked at this stage by name or by a group it is in now."""
+    rows = execute(_asked_sql(), [uuid_param(approval_id), stage, user_id])
+    return (bool(rows[0][0]), bool(rows[0][1])) if rows else (False, False)
+
+
+@lru_cache(maxsize=1)
+def _asked_sql() -> str:
+    """The query of `asked` for the project's own user model."""
+    user: Any = get_user_model()._meta
+    table, key = user.db_table, user.pk.column
+    active = "u.is_active" if any(field.name == "is_active" for field in user.concrete_fields) else "true"
+    groups = next((field for field in user.many_to_many if field.name == "groups"), None)
+    member = "false"
+    if groups is not None:
+        own, other = groups.m2m_column_name(), groups.m2m_reverse_name()
+        member = f"a.group_id IN (SELECT g.{other} FROM {groups.m2m_db_table()} g WHERE g.{own} = u.{key})"  # noqa: S608
+    return (
+        f"SELECT {active}, EXISTS (SELECT 1 FROM hitl_assignment a WHERE a.approval_id = %s AND a.stage = %s "  # noqa: S608
+        f"AND (a.user_id = u.{key} OR {member})) FROM {table} u WHERE u.{key} = %s"
+    )
 
 
 def lock_approval(approval_id: uuid.UUID) -> Approval:

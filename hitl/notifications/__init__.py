@@ -1,7 +1,7 @@
 """How people find out.
 
 Question it answers: who must be told what, over which channel, and did it arrive?
-May call: `transitions` (outbox rows join its writes), `models`; channels open sockets.
+May call: `transitions` (outbox rows join its writes), `policies` (who a name is), `models`; channels open sockets.
 Never: decide anything; a socket inside a transaction.
 """
 

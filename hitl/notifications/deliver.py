@@ -18,14 +18,17 @@ from django.db.models import F, Q
 from hitl import clock
 from hitl.conf import conf
 from hitl.crashpoints import crashpoint
+from hitl.exceptions import HitlError
 from hitl.models import Approval, Assignment, Notification
 from hitl.notifications.channels import email
+from hitl.policies import resolve
 from hitl.states import ApprovalStatus, NotificationStatus
 from hitl.transitions import move_notification
 
 log = logging.getLogger(__name__)
 
 _HOLD = timedelta(minutes=5)  # how long a taken row is left alone
+_INFO = "info"  # tells people and asks nothing
 _FIRST_RETRY = 30
 _LONGEST_RETRY = 3600
 
@@ -33,7 +36,7 @@ _LONGEST_RETRY = 3600
 def deliver(limit: int = 200) -> int:
     """Deliver up to `limit` notices that are due; returns how many left the outbox."""
     now = clock.now()
-    due = Notification.objects.due(now).select_related("approval__run__workflow", "recipient")[:limit]
+    due = Notification.objects.due(now).select_related("approval__run__workflow", "run__workflow", "recipient")[:limit]
     return sum(_one(row) for row in list(due) if _take(row))
 
 
@@ -49,14 +52,18 @@ def _take(row: Notification) -> bool:
 
 def _one(row: Notification) -> int:
     approval = row.approval
-    if approval is None or approval.status != ApprovalStatus.PENDING:
+    if row.kind != _INFO and (approval is None or approval.status != ApprovalStatus.PENDING):
         return int(_move(row, NotificationStatus.DROPPED, last_error="the request is closed"))
     if row.recipient is None:
-        return int(_spread(row, approval))
+        return _to_all(row)
     if not row.recipient.is_active:
         return int(_move(row, NotificationStatus.DROPPED, last_error="this person is deactivated"))
+    return _send(row, row.recipient)
+
+
+def _send(row: Notification, person: Any) -> int:
     try:
-        sent = email.send(row.kind, approval, row.recipient)
+        sent = email.send_info(row, person) if row.approval is None else email.send(row.kind, row.approval, person)
         crashpoint("after_send")
     except Exception as error:
         return _failed(row, error)
@@ -65,20 +72,35 @@ def _one(row: Notification) -> int:
     return int(_move(row, NotificationStatus.SENT, sent_at=clock.now(), last_error=""))
 
 
-def _spread(row: Notification, approval: Approval) -> bool:
+def _to_all(row: Notification) -> int:
+    """A row for everybody: find out who that is. A name that nobody has is tried again, since it may be corrected."""
+    if row.approval is not None:
+        return int(_spread(row, recipients(row.approval)))
+    try:
+        people = informed(row)
+    except HitlError as error:
+        return _failed(row, error)
+    if not any(person.email for person in people):
+        return int(_move(row, NotificationStatus.DROPPED, last_error="nobody who is to be told has a mail address"))
+    return int(_spread(row, people))
+
+
+def _spread(row: Notification, people: list[Any]) -> bool:
     """Turn a row for everybody into one a person, then deliver those in the same pass of the outbox."""
     now = clock.now()
     rows = [
         Notification(
-            approval=approval,
+            approval=row.approval,
+            run=row.run,
             kind=row.kind,
+            payload=row.payload,
             recipient=person,
             channel="email",
-            dedupe_key=f"{row.dedupe_key}:{person.pk}",
+            dedupe_key=f"{row.dedupe_key if row.approval else f'{row.kind}:{row.pk}'}:{person.pk}",
             created_at=now,
             next_attempt_at=now,
         )
-        for person in recipients(approval)
+        for person in people
     ]
     with transaction.atomic():
         Notification.objects.bulk_create(rows, ignore_conflicts=True)
@@ -100,6 +122,15 @@ def recipients(approval: Approval) -> list[Any]:
         .order_by("pk")
         .distinct()
     )
+
+
+def informed(row: Notification) -> list[Any]:
+    """The people a notice names, by themselves or by their groups: active, each once. Raises UnknownReviewer."""
+    asked = resolve((row.payload or {}).get("reviewers") or ())
+    users = [candidate.user_id for candidate in asked if candidate.user_id is not None]
+    groups = [candidate.group_id for candidate in asked if candidate.group_id is not None]
+    people = get_user_model().objects.filter(is_active=True)
+    return list(people.filter(Q(pk__in=users) | Q(groups__in=groups)).order_by("pk").distinct())
 
 
 def _own(approval: Approval) -> list[Any]:

@@ -9,7 +9,7 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 
 from hitl.definition.text import one_line
-from hitl.models import Approval
+from hitl.models import Approval, Notification
 
 _QUIET = ("high", "critical")
 
@@ -37,7 +37,17 @@ def message(kind: str, approval: Approval, *, link: str) -> Message:
         "short_digest": approval.digest[:8],
         "asks": requester_name(approval),
     }
-    base = f"hitl/mail/{kind}"
+    return _rendered("question" if approval.kind == "question" else kind, context)
+
+
+def info_message(row: Notification) -> Message:
+    """What a notice that asks nothing says: the agent's words, marked as such, and no link to decide anything."""
+    told = {name: str((row.payload or {}).get(name) or "") for name in ("title", "impact", "description")}
+    return _rendered("info", {**told, "workflow": row.run.workflow.title if row.run is not None else ""})
+
+
+def _rendered(name: str, context: dict[str, Any]) -> Message:
+    base = f"hitl/mail/{name}"
     return Message(
         subject=one_line(render_to_string(f"{base}.subject.txt", context)),
         text=render_to_string(f"{base}.txt", context),

@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth import get_user_model
-from django.db.models import Exists, OuterRef, Q
 
 from hitl.audit import Actor
-from hitl.models import ApiKey, Approval, Assignment, Decision
+from hitl.models import ApiKey, Approval, Decision, sql
 from hitl.states import Verdict
 
 REASONS = {
@@ -71,19 +70,9 @@ def gather(approval: Approval, actor: Actor, votes: Iterable[Decision]) -> Facts
     """Read what eligibility depends on: one query."""
     if not actor.is_person:
         return Facts(active=True, candidate=False, vote=None)
-    asked = Assignment.objects.filter(approval=approval.pk, stage=approval.stage).filter(
-        Q(user=OuterRef("pk")) | Q(group__user=OuterRef("pk"))
-    )
-    row = (
-        get_user_model()
-        .objects.filter(pk=actor.id)
-        .annotate(asked=Exists(asked))
-        .values_list("is_active", "asked")
-        .first()
-    )
-    active, candidate = row or (False, False)
+    active, candidate = sql.asked(approval.pk, approval.stage, get_user_model()._meta.pk.to_python(actor.id))
     vote = next((vote for vote in votes if str(vote.actor_id) == actor.id and vote.stage == approval.stage), None)
-    return Facts(active=bool(active), candidate=bool(candidate), vote=vote)
+    return Facts(active=active, candidate=candidate, vote=vote)
 
 
 def why_not(approval: Approval, actor: Actor, facts: Facts) -> str:

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from django import template
+from django.urls import reverse
 
 from hitl.definition import text
 
@@ -28,3 +29,21 @@ def plain(value: Any) -> str:
 def hidden_count(value: Any) -> int:
     """How many characters cannot be seen."""
     return text.hidden_count(plain(value))
+
+
+@register.filter
+def line(value: Any, limit: int = 200) -> str:
+    """Text in one line, cut where it is long: for lists and window titles, never where it is decided upon."""
+    return text.one_line(str(value), limit)
+
+
+@register.filter
+def last_part(value: str) -> str:
+    """The name a plan gave to its step, without the planner's before it."""
+    return value.rpartition("/")[2]
+
+
+@register.simple_tag
+def operate(page: str, *args: Any) -> str:
+    """The address of a page under `/admin/`; the url tag would stay inside the site that the reader is on."""
+    return reverse(f"admin:{page}", args=args)

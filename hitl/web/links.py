@@ -75,7 +75,7 @@ def _lead(request: HttpRequest, link: Link) -> HttpResponse:
 
 
 def _newest(approval: Approval) -> Approval:
-    rows = Approval.objects.filter(run=approval.run_id, step=approval.step_id, key=approval.key)
+    rows = Approval.objects.filter(run=approval.run_id, step__name=approval.step.name, key=approval.key)
     return rows.order_by("-revision").first() or approval
 
 

@@ -29,6 +29,8 @@ NAMES = [
     "signal",
     "sweepmark",
     "notification",
+    "freeze",
+    "step",
 ]
 
 

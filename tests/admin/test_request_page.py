@@ -127,7 +127,7 @@ def test_the_agents_words_are_marked_as_such(make: Any, bob: Any) -> None:
 
 def test_nothing_is_chosen_beforehand(waiting: Approval, bob: Any) -> None:
     form = shown(waiting, bob).split("<aside", 1)[1]
-    assert form.count('type="radio"') == 3
+    assert form.count('type="radio"') == 4
     assert "checked" not in form
 
 

@@ -84,6 +84,15 @@ def as_mallory(mallory: Any) -> Api:
 
 
 @pytest.fixture
+def may_start(alice: Any) -> Any:
+    """Alice, who may start runs over the API."""
+    from django.contrib.auth.models import Permission
+
+    alice.user_permissions.add(Permission.objects.get(codename="add_run", content_type__app_label="hitl"))
+    return alice
+
+
+@pytest.fixture
 def asked_by_bot(refund: Any, bot: Api, bob: Any, carol: Any, work: Any) -> Any:
     """An approval of a run that the agent started itself."""
     from hitl.models import Approval

@@ -62,7 +62,7 @@ def test_a_request_is_shown_with_all_a_reviewer_needs(waiting: Approval, as_bob:
     }
     assert (body["digest"], body["revision"], body["status"]) == (waiting.digest, 1, "pending")
     assert (body["workflow"], body["step"], body["run"]) == ("test-refund", "review", str(waiting.run_id))
-    assert body["can"] == {"approve": "", "edit": "", "reject": ""}
+    assert body["can"] == {"approve": "", "edit": "", "request_revision": "", "reject": ""}
     assert body["args_schema"]["additionalProperties"] is False
     assert body["effective_args"] is None
     assert body["expires_at"]
@@ -74,7 +74,7 @@ def test_who_cannot_decide_is_told_why(who: str, reason: str, asked_by_bot: Appr
         asked_by_bot.on_behalf_of_id = asked_by_bot.agent_key.owner_user_id
         asked_by_bot.save(update_fields=["on_behalf_of"])
     body = request.getfixturevalue(who).get(f"approvals/{asked_by_bot.pk}/").json()
-    assert body["can"] == {"approve": reason, "edit": reason, "reject": reason}
+    assert body["can"] == dict.fromkeys(("approve", "edit", "request_revision", "reject"), reason)
 
 
 def test_an_edit_shows_both_what_was_proposed_and_what_was_approved(waiting: Approval, as_bob: Api, bob: Any) -> None:

@@ -149,7 +149,7 @@ def test_a_session_needs_its_csrf_token(token: str | None, waiting: Approval, as
 def test_a_verdict_that_is_not_offered_is_refused(waiting: Approval, as_bob: Api) -> None:
     with nothing_written(REFUSED):
         body = problem(decide(as_bob, waiting, "maybe"), 400, "verdict_not_offered")
-    assert body["offered"] == ["approve", "edit", "reject"]
+    assert body["offered"] == ["approve", "edit", "request_revision", "reject"]
 
 
 @pytest.mark.parametrize(

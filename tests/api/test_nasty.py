@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
+from django.contrib.auth.models import Permission
 from hypothesis import HealthCheck, given, strategies
 from hypothesis import settings as hypothesis
 from rest_framework.throttling import UserRateThrottle
@@ -16,6 +17,13 @@ from tests.api.conftest import Api, problem
 from tests.rows import nothing_written
 
 PATHS = ("runs/", "runs/{run}/signals/go/", "approvals/{approval}/decisions/")
+
+
+@pytest.fixture(autouse=True)
+def _bob_may_start(bob: Any) -> None:
+    """So that a body is looked at."""
+    bob.user_permissions.add(Permission.objects.get(codename="add_run", content_type__app_label="hitl"))
+
 
 BODIES = [
     b"",
@@ -116,7 +124,8 @@ json_values = strategies.recursive(
 @hypothesis(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     body=strategies.dictionaries(
-        strategies.sampled_from(["verdict", "digest", "revision", "comment", "args", "phrase", "x"]), json_values
+        strategies.sampled_from(["verdict", "digest", "revision", "comment", "args", "response", "phrase", "x"]),
+        json_values,
     )
 )
 def test_no_decision_that_was_made_up_is_taken(body: Any, waiting: Approval, as_bob: Api) -> None:

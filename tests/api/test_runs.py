@@ -67,7 +67,7 @@ def test_the_same_idempotency_key_with_another_input_is_a_conflict(refund: Any, 
     assert problem(response, 422, "idempotency_conflict")["run"] == first["id"]
 
 
-def test_idempotency_keys_of_two_principals_do_not_meet(refund: Any, bot: Api, as_alice: Api) -> None:
+def test_idempotency_keys_of_two_principals_do_not_meet(refund: Any, bot: Api, as_alice: Api, may_start: Any) -> None:
     one, other = bot.post("runs/", START, key="k-1"), as_alice.post("runs/", START, key="k-1")
     assert one.json()["id"] != other.json()["id"]
 
@@ -153,7 +153,9 @@ def test_a_large_integer_arrives_whole(bot: Api) -> None:
     assert bot.get(f"runs/{body['id']}/").json()["output"] == 2**80
 
 
-def test_the_list_has_ones_own_runs_newest_first(refund: Any, bot: Api, as_alice: Api, as_mallory: Api) -> None:
+def test_the_list_has_ones_own_runs_newest_first(
+    refund: Any, bot: Api, as_alice: Api, may_start: Any, as_mallory: Api
+) -> None:
     mine = [bot.post("runs/", START).json()["id"] for _ in range(3)]
     hers = as_alice.post("runs/", START).json()["id"]
     assert [row["id"] for row in bot.get("runs/").json()["results"]] == mine[::-1]
@@ -232,7 +234,7 @@ def test_a_malformed_id_is_not_found(pk: str, bot: Api) -> None:
     assert bot.get(f"approvals/{pk}/").status_code == 404
 
 
-def test_a_person_needs_no_scope(refund: Any, as_alice: Api, alice: Any) -> None:
+def test_a_person_needs_no_scope_but_leave_to_start(refund: Any, as_alice: Api, may_start: Any, alice: Any) -> None:
     body = as_alice.post("runs/", START).json()
     assert Run.objects.get(pk=body["id"]).requester == alice
     assert Step.objects.filter(run=body["id"]).count() == 3

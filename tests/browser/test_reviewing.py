@@ -44,7 +44,7 @@ def test_a_request_is_approved_and_its_run_finishes(javascript: bool, open_tab: 
     title = open_first(page)
     assert page.locator("input[name=verdict]:checked").count() == 0
     page.get_by_role("radio", name="Approve exactly these arguments").check()
-    page.get_by_label("Comment").fill("photos are fine")
+    page.get_by_role("textbox", name="Comment").fill("photos are fine")
     page.get_by_role("button", name="Submit decision").click()
     assert "Recorded: approved." in page.get_by_role("status").inner_text()
     finished(page)

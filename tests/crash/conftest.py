@@ -81,7 +81,7 @@ class Shop:
 
 
 @pytest.fixture
-def shop(transactional_db: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
+def shop(transactional_db: None, whole_house: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
     monkeypatch.setenv("HITL_TEST_LEDGER", str(tmp_path))
     _empty_broker()
     make()

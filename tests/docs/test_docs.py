@@ -64,7 +64,7 @@ def run_block(block: Block) -> dict[str, Any]:
     """Execute a block as a module of its own; the caller has isolated the registry."""
     module = "docs_" + re.sub(r"\W", "_", block.name)
     names: dict[str, Any] = {"__name__": module}
-    exec(compile(block.text, block.name, "exec"), names)
+    exec(compile(block.text, block.name, "exec", dont_inherit=True), names)  # as a reader's own file
     return names
 
 

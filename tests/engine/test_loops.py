@@ -537,3 +537,21 @@ def test_time_may_win_and_an_early_signal_wins_at_once(alice: Any, work: Any, pa
     hitl.signal(run, "go", 7, sender=SYSTEM)
     work()
     assert fresh(run).output == ["signal", "go", 7]
+
+
+def test_a_grant_of_a_skipped_step_or_of_the_past_neither_runs_nor_lapses(
+    alice: Any, bob: Any, work: Any, pass_time: Any
+) -> None:
+    flow = Workflow("skips")
+    flow.step(lambda ctx: doing(), name="draft")
+    gate = flow.approval("gate", after="draft", reviewers=["user:bob"])
+    flow.step(lambda ctx: 1, name="act", after=gate, when=lambda ctx: False)
+    flow.step(lambda ctx: ctx.wait_for_signal("go", timeout=timedelta(days=9)), name="wait", after="act")
+    run = flow.start(requester=alice)
+    work()
+    say(pending(run), bob)
+    work()
+    assert Approval.objects.get(run=run).status == "revoked"
+    pass_time(timedelta(days=2))
+    engine.sweep()
+    assert fresh(run).status == "waiting"

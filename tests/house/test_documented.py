@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+import hitl
 from hitl import exceptions, states
 from hitl.api import problems, urls
 from hitl.audit.actions import SENTENCES
 from hitl.conf import DEFAULTS
+from hitl.definition import Workflow, outcomes
+from hitl.definition.gates import gate_spec
+from hitl.engine.context import Context
 from hitl.exceptions import HitlError
+from hitl.models import Run, Step
 from hitl.policies import SCOPES
 from hitl.policies.eligibility import REASONS
 from tests.house.commands import hitl_commands
@@ -29,6 +35,10 @@ NOT_OF_THE_API = {
     "lease_lost",
     "run_busy",
     "signal_timeout",
+    "answer_timeout",
+    "run_failed",
+    "invalid_plan",
+    "max_revisions",
     "step_failed",
 }
 
@@ -146,6 +156,7 @@ def test_every_endpoint_is_documented_with_its_scope() -> None:
 
 def test_the_problems_an_endpoint_names_exist() -> None:
     known = errors().keys() | rows(section(page("errors"), "Codes of the API itself")).keys()
+    known |= rows(section(page("errors"), "Reasons of `not_allowed`")).keys()
     for endpoint in endpoints():
         _, _, told_problems = section(page("api"), f"`{endpoint}`").partition("Problems:")
         assert set(re.findall(r"`(\w+)`", told_problems.split("\n\n")[0])) <= known, endpoint
@@ -236,6 +247,48 @@ def test_every_failure_code_is_documented() -> None:
     documented = rows(section(page("errors"), "Failure codes of runs and steps")).keys()
     assert found
     assert found - documented - errors().keys() == set()
+
+
+# -- what authors write -------------------------------------------------------------------------------
+
+
+def parameters(function: Any, *internal: str) -> set[str]:
+    """The names of what a function takes, without what is passed on or is not for authors."""
+    kinds = (inspect.Parameter.VAR_KEYWORD, inspect.Parameter.VAR_POSITIONAL)
+    found = {name for name, given in inspect.signature(function).parameters.items() if given.kind not in kinds}
+    return found - {"self", "cls", *internal}
+
+
+def public(cls: type) -> set[str]:
+    return {name for name in dir(cls) if not name.startswith("_")}
+
+
+def test_every_builder_method_is_documented_with_its_options() -> None:
+    text = page("authoring")
+    known = rows(section(text, "Workflow").split("### ")[0])
+    assert known.keys() == public(Workflow) | parameters(Workflow)
+    gate = parameters(gate_spec, "where", "calls_action", "calls_risk")
+    expected = {
+        name: parameters(getattr(Workflow, name)) | (gate if name == "approval" else set())
+        for name in public(Workflow) - {"definition", "graph", "read_input", "start"}
+    }
+    for name, options in expected.items():
+        assert rows(section(text, f"`{name}`")).keys() == options, name
+
+
+def test_every_member_of_the_context_is_documented() -> None:
+    empty = Run(), Step(kind="step")
+    members = public(Context) | {name for name in vars(Context(*empty)) if not name.startswith("_")} | {"escalation"}
+    assert rows(section(page("authoring"), "Context")).keys() == members
+
+
+def test_every_outcome_and_every_verb_is_documented() -> None:
+    documented = rows(section(page("authoring"), "Outcomes")).keys()
+    assert documented <= set(hitl.__all__)
+    defined = {name for name, value in vars(outcomes).items() if getattr(value, "__module__", "") == outcomes.__name__}
+    assert defined - {"Approve", "Human", "Signal", "Timer"} <= documented
+    verbs = {name for name in hitl.__all__ if name[0].islower()}
+    assert rows(section(page("authoring"), "From Django code")).keys() == verbs
 
 
 # -- the readers can fail -----------------------------------------------------------------------------

@@ -8,8 +8,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta
 from typing import Any
@@ -22,57 +21,16 @@ from hitl import SYSTEM, Action, Workflow, audit, decisions, engine
 from hitl.engine.claim import Picked, claim
 from hitl.exceptions import HitlError, RunBusy
 from hitl.models import Approval, Decision, Run, Signal, Step
+from tests.races.conftest import Pair
 
-pytestmark = [pytest.mark.postgres, pytest.mark.django_db(transaction=True), pytest.mark.timeout(600)]
+pytestmark = [
+    pytest.mark.postgres,
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.timeout(600),
+    pytest.mark.usefixtures("whole_house"),
+]
 
 TIMES = int(os.environ.get("HITL_RACES", "200"))
-
-
-class Pair:
-    """Two threads with a connection each, let go at the same moment."""
-
-    def __init__(self, count: int = 2) -> None:
-        self._pool = ThreadPoolExecutor(count)
-        self._barrier = threading.Barrier(count)
-
-    def race(self, *acts: Callable[[], Any]) -> list[Any]:
-        """What each act returned, or the HitlError it raised."""
-
-        def run(act: Callable[[], Any]) -> Any:
-            self._barrier.wait(30)
-            try:
-                return act()
-            except HitlError as error:
-                return error
-
-        futures: list[Future[Any]] = [self._pool.submit(run, act) for act in acts]
-        return [future.result(60) for future in futures]
-
-    def close(self) -> None:
-        """Close every thread's connection."""
-        together = threading.Barrier(self._pool._max_workers)
-
-        def leave() -> None:
-            together.wait(30)
-            connection.close()
-
-        for future in [self._pool.submit(leave) for _ in range(self._pool._max_workers)]:
-            future.result(30)
-        self._pool.shutdown()
-
-
-@pytest.fixture
-def pair() -> Iterator[Pair]:
-    both = Pair()
-    yield both
-    both.close()
-
-
-@pytest.fixture(autouse=True)
-def _no_bells(monkeypatch: pytest.MonkeyPatch) -> None:
-    from hitl import dispatch
-
-    monkeypatch.setattr(dispatch, "_send", lambda *args: None)
 
 
 @pytest.fixture

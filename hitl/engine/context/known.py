@@ -37,6 +37,7 @@ class Context(Waits):
         self._used: set[str] = set()
         self._asked: dict[str, int] = {}
         self.paused: Park | None = None
+        self.escalation: dict[str, Any] | None = None  # on a rung: reason, context, suggested_action, history
         self.step_name = step.name
         self.attempt = step.attempt
         self.iteration = step.iteration
@@ -70,11 +71,16 @@ class Context(Waits):
 
     @property
     def previous(self) -> Any:
-        """The output of the step before; after a gate, the approved arguments."""
+        """The output of the step before; after a gate, the approved arguments; of a planned step, its own."""
+        if self._step.spec is not None:
+            return self.args
         spec = definition_of(self._run.workflow_id).by_name[self.step_name]
         if not spec.after:
             return self.input
-        value = self.results[spec.after[-1]]
+        before = spec.after[-1]
+        if before not in self.results:
+            raise HitlError(f"step {self.step_name!r} comes after {before!r}, which was skipped: it has no output")
+        value = self.results[before]
         return value.args.get("value", value.args) if hasattr(value, "args") else value
 
     @property
@@ -168,6 +174,26 @@ class Context(Waits):
         """The latest value this run published under a key, or None."""
         self._go_on()
         return Event.objects.filter(run=self._run, key=key).values_list("value", flat=True).first()
+
+    async def acheckpoint(self, data: Any) -> None:
+        """`checkpoint` for async handlers."""
+        await sync_to_async(self.checkpoint)(data)
+
+    async def aheartbeat(self, data: Any = None) -> None:
+        """`heartbeat` for async handlers."""
+        await sync_to_async(self.heartbeat)(data)
+
+    async def aput_stream(self, chunk: Any, *, name: str = "") -> None:
+        """`put_stream` for async handlers."""
+        await sync_to_async(self.put_stream)(chunk, name=name)
+
+    async def aset_event(self, key: str, value: Any) -> None:
+        """`set_event` for async handlers."""
+        await sync_to_async(self.set_event)(key, value)
+
+    async def aget_event(self, key: str) -> Any:
+        """`get_event` for async handlers."""
+        return await sync_to_async(self.get_event)(key)
 
     # -- inside -------------------------------------------------------------------------------
 

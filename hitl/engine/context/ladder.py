@@ -12,6 +12,7 @@ from hitl.engine.context.pauses import Guidance, votes_on
 from hitl.engine.signals import signal
 from hitl.exceptions import AnswerTimeout, HitlError
 from hitl.models import Approval, Notification, Result
+from hitl.policies import requirement_for
 from hitl.transitions import definition_of, locked
 
 if TYPE_CHECKING:
@@ -78,14 +79,14 @@ def _ask(ctx: Any, name: str, rung: Human, number: int, told: dict[str, Any]) ->
 
 def notify(ctx: Any, key: str, name: str, action: Action, gate: GateSpec) -> None:
     """Write the outbox row and remember it, if the lease still holds."""
-    assert gate.requirement is not None
+    reviewers = requirement_for(gate).stages[0].reviewers
     with locked(ctx._run.pk) as t:
         step = t.held(ctx._step)
         payload = {
             "title": action.title,
             "impact": action.impact,
             "description": action.description,
-            "reviewers": list(gate.requirement.stages[0].reviewers),
+            "reviewers": list(reviewers),
         }
         t.add(
             Notification(

@@ -27,7 +27,7 @@ from hitl.engine.context.pauses import (
     read_result,
     votes_on,
 )
-from hitl.exceptions import AnswerTimeout, DuplicateName, RunFailed, SignalTimeout
+from hitl.exceptions import AnswerTimeout, DuplicateName, RunFailed, SignalTimeout, TooManyRevisions
 from hitl.models import Approval, Run, Step
 from hitl.states import ApprovalStatus
 
@@ -100,6 +100,8 @@ class Waits:
         if row is not None:
             return read_result(row)
         gate = gate_spec(f"ctx.approve({name!r})", **options)
+        if self._asked[self._at(name)] > gate.max_revisions + 1:
+            raise TooManyRevisions(f"approve({name!r}) was revised {gate.max_revisions} times without a yes")
         raise self._leave(WaitForApproval(self._at(name), action, gate))
 
     def ask(
@@ -158,6 +160,22 @@ class Waits:
     def send_signal(self, run_id: Any, name: str, payload: Any = None, *, idempotency_key: str = "") -> None:
         """Send a signal to another run, once for this name however often the handler is entered."""
         ladder.send(self, run_id, name, payload, idempotency_key)
+
+    async def await_any(self, name: str, *waits: Signal | Timer | Approve) -> Won:
+        """`wait_any` for async handlers."""
+        return await sync_to_async(self.wait_any)(name, *waits)
+
+    async def arun_workflow(self, name: str, workflow: Any, input: Any = None) -> Any:
+        """`run_workflow` for async handlers."""
+        return await sync_to_async(self.run_workflow)(name, workflow, input)
+
+    async def anotify(self, name: str, action: Action, **options: Any) -> None:
+        """`notify` for async handlers."""
+        await sync_to_async(self.notify)(name, action, **options)
+
+    async def asend_signal(self, run_id: Any, name: str, payload: Any = None, **options: Any) -> None:
+        """`send_signal` for async handlers."""
+        await sync_to_async(self.send_signal)(run_id, name, payload, **options)
 
     async def await_for_signal(self, name: str, **options: Any) -> Any:
         """`wait_for_signal` for async handlers."""

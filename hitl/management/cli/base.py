@@ -27,6 +27,11 @@ class Out:
         if not self.as_json:
             self.stream.write(text + "\n")
 
+    def flush(self) -> None:
+        """Let what was printed so far be seen."""
+        if hasattr(self.stream, "flush"):
+            self.stream.flush()
+
     def give(self, value: Any, text: str | None = None) -> None:
         """The result: `value` with --json, else `text` (or the value's JSON)."""
         if self.as_json:
@@ -67,6 +72,14 @@ def positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{number} is less than 1")
+    return number
+
+
+def seconds(text: str) -> float:
+    """A length of time of more than nothing from the command line."""
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no number of seconds above 0")
     return number
 
 

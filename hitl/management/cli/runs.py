@@ -8,6 +8,7 @@ from typing import Any
 from hitl import audit, engine
 from hitl.audit import SYSTEM
 from hitl.exceptions import UnknownRun
+from hitl.management.cli import control
 from hitl.management.cli.base import Out, command, group, json_argument, positive, user_named
 from hitl.models import Run
 from hitl.transitions import as_uuid
@@ -15,7 +16,7 @@ from hitl.transitions import as_uuid
 
 def add(parent: Any) -> None:
     """Add the commands."""
-    runs = group(parent, "run", "start, list, show and cancel runs")
+    runs = group(parent, "run", "start, list, show, watch and control runs")
     start = command(runs, "start", _start, "start a run of a workflow")
     start.add_argument("workflow")
     start.add_argument("input", nargs="?", default="null", help="the input as JSON")
@@ -31,6 +32,7 @@ def add(parent: Any) -> None:
     cancel.add_argument("run")
     cancel.add_argument("--reason", default="")
     cancel.add_argument("--as", dest="user", help="login name of who cancels (default: the system)")
+    control.add_to(runs)
     send = command(group(parent, "signal", "send signals"), "send", _send, "send a signal to a run")
     send.add_argument("run")
     send.add_argument("name")

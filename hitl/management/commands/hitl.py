@@ -8,14 +8,14 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from hitl.exceptions import HitlError
-from hitl.management.cli import access, proofs, runs, serve
+from hitl.management.cli import access, approvals, control, doctor, proofs, runs, serve
 from hitl.management.cli.base import Out
 
 
 class Command(BaseCommand):
     """The groups of commands; each module of `management/cli` adds its own."""
 
-    help = "Operate hitl: runs, signals, policies, keys, audit, sweep, and the embedded server."
+    help = "Operate hitl: runs, requests, signals, policies, keys, audit, sweep, doctor, and the embedded server."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -25,7 +25,7 @@ class Command(BaseCommand):
             metavar="COMMAND",
             parser_class=type("Sub", (CommandParser,), {"called_from_command_line": True}),
         )
-        for module in (runs, proofs, access, serve):
+        for module in (runs, approvals, control, doctor, proofs, access, serve):
             module.add(commands)
 
     def handle(self, *args: Any, **options: Any) -> None:

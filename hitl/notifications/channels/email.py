@@ -8,9 +8,9 @@ from urllib.parse import urlsplit
 from django.core.mail import EmailMultiAlternatives
 
 from hitl.conf import conf
-from hitl.models import Approval
+from hitl.models import Approval, Notification
 from hitl.notifications.links import issue_link
-from hitl.notifications.messages import message
+from hitl.notifications.messages import Message, info_message, message
 
 
 def send(kind: str, approval: Approval, person: Any) -> bool:
@@ -18,6 +18,19 @@ def send(kind: str, approval: Approval, person: Any) -> bool:
     if not person.email:
         return False
     words = message(kind, approval, link=issue_link(approval, person.pk))
+    _mail(words, person, f"approval-{approval.run_id}-{approval.step_id}")
+    return True
+
+
+def send_info(row: Notification, person: Any) -> bool:
+    """Tell one person something that asks nothing of them; False when they have no address."""
+    if not person.email:
+        return False
+    _mail(info_message(row), person, f"run-{row.run_id}")
+    return True
+
+
+def _mail(words: Message, person: Any, thread: str) -> None:
     host = urlsplit(conf.BASE_URL).hostname or "localhost"
     mail = EmailMultiAlternatives(
         subject=words.subject,
@@ -27,9 +40,8 @@ def send(kind: str, approval: Approval, person: Any) -> bool:
         headers={
             "Auto-Submitted": "auto-generated",
             "X-Auto-Response-Suppress": "All",
-            "References": f"<approval-{approval.run_id}-{approval.step_id}@{host}>",
+            "References": f"<{thread}@{host}>",
         },
     )
     mail.attach_alternative(words.html, "text/html")
     mail.send()
-    return True

@@ -1,0 +1,47 @@
+"""Inputs that hold a JSON value without changing it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+
+from hitl.definition import parse
+from hitl.exceptions import NotCanonical
+
+
+class JSONText(forms.CharField):
+    """Any JSON value, read as strictly as everywhere; with `blank` nothing typed is None."""
+
+    def __init__(self, *, blank: bool = False, **options: Any) -> None:
+        super().__init__(widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false"}), strip=True, **options)
+        self.blank = blank
+
+    def clean(self, value: Any) -> Any:
+        """The value, or what is wrong with it."""
+        text = super().clean(value)
+        if not text and self.blank:
+            return None
+        try:
+            return parse(text, what="this")
+        except NotCanonical as error:
+            raise forms.ValidationError(error.message) from error
+
+
+class Lines(forms.CharField):
+    """Text of several lines. Browsers send CRLF at each line's end, which would silently change the argument."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(widget=forms.Textarea(attrs={"rows": 4}), strip=False, **options)
+
+    def to_python(self, value: Any) -> Any:
+        """The text with the line ends it came with."""
+        text = super().to_python(value)
+        return text.replace("\r\n", "\n") if isinstance(text, str) else text
+
+
+class Whole(forms.IntegerField):
+    """A whole number, in a text input: a browser's number input changes by the wheel and forgets what is no number."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(widget=forms.TextInput(attrs={"inputmode": "numeric"}), **options)

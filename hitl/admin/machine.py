@@ -1,0 +1,119 @@
+"""What operators do to the machinery under `/admin/`: freeze and unfreeze, and say what became of uncertain steps."""
+
+from __future__ import annotations
+
+from django import forms
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ActionForm
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from hitl import engine
+from hitl.admin.inputs import JSONText
+from hitl.admin.operators import Operated
+from hitl.exceptions import HitlError
+from hitl.models import Freeze, Step, Workflow
+
+
+@admin.register(Workflow)
+class WorkflowAdmin(Operated):
+    """Definitions, version by version."""
+
+    list_display = ("name", "version", "title", "frozen", "created_at", "retired_at")
+    ordering = ("name", "-version")
+    actions = ["freeze", "unfreeze"]
+
+    @admin.display(description="Frozen", boolean=True)
+    def frozen(self, workflow: Workflow) -> bool:
+        """Whether nothing of it is claimed now."""
+        return Freeze.objects.filter(target__in=("all", f"workflow:{workflow.name}"), lifted_at=None).exists()
+
+    @admin.action(description="Freeze these workflows: nothing of them starts", permissions=["operate"])
+    def freeze(self, request: HttpRequest, queryset: QuerySet[Workflow]) -> None:
+        """Stop claims of all versions."""
+        for name in _names(queryset):
+            running = engine.freeze(f"workflow:{name}", actor=request.user, reason="frozen in the admin")
+            told = f"Frozen: {name}. {len(running)} of its steps are in flight and will end by themselves."
+            self.message_user(request, told, messages.SUCCESS)
+
+    @admin.action(description="Unfreeze these workflows", permissions=["operate"])
+    def unfreeze(self, request: HttpRequest, queryset: QuerySet[Workflow]) -> None:
+        """Lift the freezes of these workflows; one of everything stays."""
+        names = _names(queryset)
+        lifted = sum(engine.unfreeze(f"workflow:{name}", actor=request.user) for name in names)
+        self.message_user(request, f"{lifted} of {len(names)} workflows were frozen, and go on.", messages.SUCCESS)
+
+
+@admin.register(Freeze)
+class FreezeAdmin(Operated):
+    """What is stopped, and what was."""
+
+    list_display = ("target", "reason", "by", "at", "lifted_at")
+    list_filter = (("lifted_at", admin.EmptyFieldListFilter),)
+    list_select_related = ("by",)
+    ordering = ("-id",)
+    actions = ["lift"]
+
+    @admin.action(description="Lift these freezes", permissions=["operate"])
+    def lift(self, request: HttpRequest, queryset: QuerySet[Freeze]) -> None:
+        """Let go on what they cover."""
+        rows = queryset.filter(lifted_at=None)
+        lifted = sum(engine.unfreeze(row.target, actor=request.user) for row in rows)
+        self.message_user(request, f"{lifted} freezes were lifted.", messages.SUCCESS)
+
+
+class OutcomeForm(ActionForm):
+    """What became of a step; nothing is chosen beforehand."""
+
+    outcome = forms.ChoiceField(
+        required=False,
+        choices=[
+            ("", "Choose an outcome…"),
+            ("succeeded", "it succeeded"),
+            ("failed", "it failed"),
+            ("retry", "try it again"),
+        ],
+    )
+    output = forms.CharField(required=False, help_text="JSON, if it succeeded")
+    reason = forms.CharField(required=False, max_length=1000)
+
+
+@admin.register(Step)
+class StepAdmin(Operated):
+    """Steps, above all those that nobody knows the end of."""
+
+    list_display = ("name", "run", "kind", "status", "attempt", "waiting_for", "parked_at", "failure_text")
+    list_filter = ("status", "kind")
+    list_select_related = ("run",)
+    search_fields = ("=id", "name")
+    ordering = ("-id",)
+    exclude = ("lease_token",)
+    action_form = OutcomeForm
+    actions = ["resolve"]
+
+    @admin.action(description="Say what became of uncertain steps", permissions=["operate"])
+    def resolve(self, request: HttpRequest, queryset: QuerySet[Step]) -> None:
+        """Resolve each step in a transaction of its own."""
+        outcome, told = request.POST.get("outcome", ""), request.POST.get("output", "").strip()
+        try:
+            output = JSONText(blank=True, required=False).clean(told)
+        except forms.ValidationError as error:
+            self.message_user(request, f"Output: {error.messages[0]}", messages.ERROR)
+            return
+        if not outcome or (told and outcome != "succeeded"):
+            words = "Only what succeeded has an output." if outcome else "Choose an outcome; nothing was done."
+            self.message_user(request, words, messages.ERROR)
+            return
+        done = 0
+        for step in queryset:
+            try:
+                reason = request.POST.get("reason", "")[:1000]
+                engine.resolve(step.run_id, step.name, outcome, actor=request.user, output=output, reason=reason)
+                done += 1
+            except HitlError as error:
+                self.message_user(request, f"Not resolved: {step}: {error.message}", messages.ERROR)
+        self.message_user(request, f"{done} steps were resolved.", messages.SUCCESS if done else messages.WARNING)
+
+
+def _names(queryset: QuerySet[Workflow]) -> list[str]:
+    return sorted(set(queryset.values_list("name", flat=True)))

@@ -1,0 +1,100 @@
+"""What the page of one request shows besides the request: its steps, its revisions, its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from hitl.decisions.inbox import visible
+from hitl.models import Approval, Decision, Run, Step
+from hitl.transitions import latest
+
+_BOUND = ("type", "target", "impact", "reversible")
+_DEEPEST = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference between two proposals: its sign, where it is, and both values; `None` where there is none."""
+
+    sign: str
+    word: str
+    name: str
+    before: Any = None
+    after: Any = None
+
+
+def steps_of(approval: Approval) -> list[tuple[Step, int]]:
+    """The newest revision of each step in the definition's order, each planned one after its planner, with its depth.
+
+    A failure handler that nobody needed is left out.
+    """
+    rows = list(latest(list(approval.run.steps.order_by("id"))).values())
+    order = {spec.name: number for number, spec in enumerate(approval.run.workflow.definition.steps)}
+    idle = [step for step in rows if step.kind == "failure" and step.status in ("pending", "skipped")]
+    top = [step for step in rows if step.name in order and step not in idle]
+    found: list[tuple[Step, int]] = []
+    for step in sorted(top, key=lambda step: order[step.name]):
+        found += _with_planned(step, rows, 0)
+    return found
+
+
+def _with_planned(step: Step, rows: list[Step], depth: int) -> Iterator[tuple[Step, int]]:
+    yield step, depth
+    if depth < _DEEPEST:
+        for child in rows:
+            if child.parent_id == step.pk:
+                yield from _with_planned(child, rows, depth + 1)
+
+
+def revisions_of(approval: Approval, user: Any) -> dict[str, Any]:
+    """The newest revision where this is not it, and what changed since the one before, if this user may see them."""
+    rows = visible(user).filter(run=approval.run_id, step__name=approval.step.name, key=approval.key)
+    others = list(rows.exclude(pk=approval.pk).order_by("revision"))
+    newest = others[-1] if others and others[-1].revision > approval.revision else None
+    before = next((row for row in others if row.pk == approval.supersedes_id), None)
+    changes = None if before is None or approval.kind == "question" else list(differences(before, approval))
+    asked = Decision.objects.filter(approval=before, verdict="request_revision", withdrawn_at=None)
+    return {"newest": newest, "before": before, "changes": changes, "asked": asked.select_related("actor")}
+
+
+def differences(before: Approval, after: Approval) -> Iterator[Change]:
+    """What is bound and differs: arguments by their names, then what else belongs to the action."""
+    yield from _compare(before.args, after.args)
+    one, other = before.binding, after.binding
+    for name in _BOUND:
+        if one[name] != other[name]:
+            yield Change("±", "changed", f"{name} (of the action)", one[name], other[name])
+
+
+def answer_of(approval: Approval, votes: list[Decision]) -> Decision | None:
+    """The vote that answered a question."""
+    if approval.status != "answered":
+        return None
+    return next((vote for vote in reversed(votes) if vote.verdict == "respond"), None)
+
+
+def family_of(run: Run, user: Any) -> dict[str, Any]:
+    """The run that started this one and those it started; nothing for who may not operate."""
+    if not (user.is_staff and user.has_perm("hitl.operate")):
+        return {}
+    parent = run.parent_step
+    return {
+        "operates": True,
+        "parent": None if parent is None else parent.run_id,
+        "children": list(Run.objects.filter(parent_step__run=run).select_related("workflow").order_by("id")[:50]),
+    }
+
+
+def _compare(before: dict[str, Any], after: dict[str, Any], path: str = "") -> Iterator[Change]:
+    for key in sorted(before.keys() | after.keys()):
+        name = f"{path} › {key}" if path else key
+        if key not in after:
+            yield Change("−", "removed", name, before[key])
+        elif key not in before:
+            yield Change("+", "added", name, after=after[key])
+        elif isinstance(before[key], dict) and isinstance(after[key], dict):
+            yield from _compare(before[key], after[key], name)
+        elif before[key] != after[key] or type(before[key]) is not type(after[key]):
+            yield Change("±", "changed", name, before[key], after[key])
