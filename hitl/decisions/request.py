@@ -114,6 +114,7 @@ def _approval(t: Transition, step: Step, proposal: Proposal, key: str, old: Appr
         requester_id=run.requester_id,
         on_behalf_of_id=run.on_behalf_of_id,
         agent_key_id=_key_of(run),
+        authors=run.authors,
         opened_at=t.now,
         expires_at=t.now + _timeout(proposal),
         cool_off=gate.cool_off,

@@ -89,6 +89,8 @@ def resolve(
         why = clean(reason.strip()) or "no reason given"
         t.record("hitl.step.resolved", f"step:{step}", actor=who, step=step, verdict=outcome, why=why)
         if outcome == "succeeded":
+            # Who wrote an output by hand may not approve what is made of it.
+            t.set(t.run, authors=with_author(t.run.authors, who))
             t.move(row, StepStatus.SUCCEEDED, output=value)
             progress.follow(t)
         elif outcome == "failed":
@@ -98,6 +100,16 @@ def resolve(
             t.ring(row.queue)
             progress.settle(t)
     return t.run
+
+
+def with_author(authors: str, who: Actor) -> str:
+    """The people who changed outputs by hand, with one more; raises BadInput when the list is full."""
+    if not who.is_person or f",{who.id}," in authors:
+        return authors
+    longer = f"{authors or ','}{who.id},"
+    if len(longer) > 500:
+        raise BadInput("too many people have changed this run by hand; start a new one")
+    return longer
 
 
 def freeze(target: str = "all", *, actor: Any, reason: str = "") -> list[Step]:
@@ -173,6 +185,7 @@ def _fork(old: Run, first: list[str], patch: dict[str, Any], who: Actor, **link:
         principal=old.principal,
         requester_id=old.requester_id,
         on_behalf_of_id=old.on_behalf_of_id,
+        authors=with_author(old.authors, who) if patch else old.authors,
         **link,
     )
     steps = new_steps(run, definition)

@@ -25,6 +25,7 @@ class ApprovalQuerySet(models.QuerySet["Approval"]):
         """Without those the user asked for, in person or by an agent of theirs, where that keeps them from deciding."""
         own = Q(requester=user.pk) | Q(on_behalf_of=user.pk)
         keys = ApiKey.objects.filter(owner_user=user.pk)
+        own |= Q(authors__contains=f",{user.pk},")
         return self.exclude(own, prevent_self_review=True).exclude(agent_key__in=keys, prevent_self_review=True)
 
     def pending(self) -> ApprovalQuerySet:
@@ -99,6 +100,7 @@ class Approval(models.Model):
     status = status(ApprovalStatus)
     requester = person()
     on_behalf_of = person()
+    authors = models.CharField(max_length=500, blank=True, editable=False, help_text="as on the run when it opened")
     agent_key = models.ForeignKey(
         "hitl.ApiKey", models.PROTECT, null=True, blank=True, related_name="+", db_index=False
     )

@@ -62,6 +62,9 @@ class Run(models.Model):
     principal = models.CharField(max_length=120, help_text="who started it: user:…, key:… or system")
     requester = person()
     on_behalf_of = person()
+    authors = models.CharField(
+        max_length=500, blank=True, editable=False, help_text="people who changed outputs by hand: ,7,12,"
+    )
     external_id = models.CharField(max_length=200, blank=True)
     idempotency_key = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 - null is "none given"
     parent_step = models.ForeignKey(

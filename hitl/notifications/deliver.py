@@ -21,7 +21,7 @@ from hitl.crashpoints import crashpoint
 from hitl.exceptions import HitlError
 from hitl.models import Approval, Assignment, Notification
 from hitl.notifications.channels import email
-from hitl.policies import resolve
+from hitl.policies import own_people, resolve
 from hitl.states import ApprovalStatus, NotificationStatus
 from hitl.transitions import move_notification
 
@@ -135,10 +135,7 @@ def informed(row: Notification) -> list[Any]:
 
 def _own(approval: Approval) -> list[Any]:
     """Those who may not decide because the request is theirs: a mail would only lead them astray."""
-    if not approval.prevent_self_review:
-        return []
-    owner = approval.agent_key.owner_user_id if approval.agent_key is not None else None
-    return [pk for pk in (approval.requester_id, approval.on_behalf_of_id, owner) if pk is not None]
+    return list(own_people(approval)) if approval.prevent_self_review else []
 
 
 def _failed(row: Notification, error: Exception) -> int:

@@ -6,7 +6,7 @@ Never: votes, runs' statuses, mails.
 """
 
 from hitl.policies.documents import active_policy, apply_policy
-from hitl.policies.eligibility import Explanation, Facts, explain, gather, own_request, why_not
+from hitl.policies.eligibility import Explanation, Facts, explain, gather, own_people, own_request, why_not
 from hitl.policies.keys import SCOPES, authenticate, create_key, revoke_key
 from hitl.policies.requirements import Candidate, requirement_for, resolve
 
@@ -21,6 +21,7 @@ __all__ = [
     "create_key",
     "explain",
     "gather",
+    "own_people",
     "own_request",
     "requirement_for",
     "resolve",

@@ -89,7 +89,7 @@ def why_not(approval: Approval, actor: Actor, facts: Facts) -> str:
 
 
 def own_request(approval: Approval, actor: Actor) -> bool:
-    """Whether the actor asked, was asked for, or owns the key that asked."""
+    """Whether the actor asked, was asked for, wrote what is proposed by hand, or owns the key that asked."""
     return actor.id in {str(user) for user in own_people(approval)}
 
 
@@ -98,7 +98,7 @@ def own_people(approval: Approval) -> set[Any]:
     own = {approval.requester_id, approval.on_behalf_of_id}
     if approval.agent_key_id is not None:
         own |= set(ApiKey.objects.filter(pk=approval.agent_key_id).values_list("owner_user", flat=True))
-    return {user for user in own if user is not None}
+    return {user for user in own if user is not None} | set(approval.authors.split(",")) - {""}
 
 
 def offered(approval: Approval) -> list[str]:

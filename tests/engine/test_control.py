@@ -9,6 +9,7 @@ import pytest
 
 import hitl
 from hitl import SYSTEM, Action, Workflow, audit, decisions, engine
+from hitl.engine.context.waits import question_wait
 from hitl.exceptions import BadInput, NotAllowed, UnknownRun, UnknownStep
 from hitl.models import Approval, Run, Step
 
@@ -179,3 +180,26 @@ def test_a_freeze_tells_what_is_in_flight(alice: Any, work: Any) -> None:
 def test_what_cannot_be_frozen_is_refused(target: str, alice: Any) -> None:
     with pytest.raises(hitl.HitlError):
         hitl.freeze(target, actor=alice)
+
+
+def test_who_changed_a_run_by_hand_may_not_approve_it(failed: Run, bob: Any, carol: Any, work: Any) -> None:
+    run = hitl.fork(failed, "gate", actor=bob, patch={"a": {"n": 9999}})
+    work()
+    assert fresh(run).failure_code == "invalid_action"  # a plain value is no action
+    again = hitl.fork(failed, "gate", actor=bob, patch={"a": Action({"n": 9}, type="do", title="Do", impact="Done")})
+    work()
+    approval = Approval.objects.get(run=again, status="pending")
+    assert approval not in decisions.inbox(bob)
+    with pytest.raises(NotAllowed) as error:
+        approve(again, bob)
+    assert error.value.details["reason"] == "own_request"
+
+
+def test_who_resolved_a_step_by_hand_may_not_approve_what_follows(uncertain: Run, alice: Any, bob: Any) -> None:
+    hitl.resolve(uncertain, "send", "succeeded", actor=bob, output="x")
+    assert fresh(uncertain).authors == f",{bob.pk},"
+
+
+def test_a_question_with_a_broken_schema_is_refused_when_it_is_asked() -> None:
+    with pytest.raises(BadInput, match="its schema is wrong"):
+        question_wait("q", "Well?", {"type": "nonsense"}, None, {"reviewers": ["user:bob"]})

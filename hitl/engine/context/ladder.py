@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 from hitl.audit import Actor
@@ -93,7 +94,7 @@ def notify(ctx: Any, key: str, name: str, action: Action, gate: GateSpec) -> Non
                 run=t.run,
                 kind="info",
                 payload=payload,
-                dedupe_key=f"info:{step.pk}:{step.iteration}:{name}"[:200],
+                dedupe_key=f"info:{step.pk}:{step.iteration}:{sha256(name.encode()).hexdigest()[:32]}",
                 created_at=t.now,
                 next_attempt_at=t.now,
             )

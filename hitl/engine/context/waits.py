@@ -6,6 +6,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
 from asgiref.sync import sync_to_async
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
 from pydantic import BaseModel
 
 from hitl.conf import conf
@@ -27,7 +29,7 @@ from hitl.engine.context.pauses import (
     read_result,
     votes_on,
 )
-from hitl.exceptions import AnswerTimeout, DuplicateName, RunFailed, SignalTimeout, TooManyRevisions
+from hitl.exceptions import AnswerTimeout, BadInput, DuplicateName, RunFailed, SignalTimeout, TooManyRevisions
 from hitl.models import Approval, Run, Step
 from hitl.states import ApprovalStatus
 
@@ -235,7 +237,12 @@ def question_wait(
     """A question as a request: its words and the schema of its answer are what people see and what is bound."""
     if isinstance(schema, type):
         schema = model_schema(schema)
-    shape: dict[str, Any] = {"enum": options} if options is not None else schema or {"type": "string", "minLength": 1}
+    text = {"type": "string", "minLength": 1}
+    shape: dict[str, Any] = {"enum": options} if options is not None else text if schema is None else schema
+    try:
+        Draft202012Validator.check_schema(shape)
+    except SchemaError as error:
+        raise BadInput(f"question {key!r}: its schema is wrong: {error.message}") from error
     told = {"comment": "never", **gate} if "policy" not in gate else gate
     spec = gate_spec(f"question {key!r}", **told).model_copy(update={"question": question, "response_schema": shape})
     action = Action(
