@@ -102,7 +102,7 @@ def decide(
     InvalidDecision; of two opposing decisions at once exactly one is recorded, and the other is told what it was.
     """
     who = Actor.of(actor)
-    vote = Vote(verdict, digest, revision, comment.strip(), args, response, phrase, channel)
+    vote = Vote(str(verdict), digest, revision, comment.strip(), args, response, phrase, channel)
     run_id = run_of(approval)
     with locked(run_id) as t:
         row = sql.lock_approval(as_id(approval))

@@ -18,6 +18,7 @@ from hitl.exceptions import (
     VerdictNotOffered,
 )
 from hitl.models import Approval, Decision, Notification, Run
+from hitl.states import Verdict
 
 
 def decide(approval: Approval, actor: Any, verdict: str = "approve", **options: Any) -> decisions.Outcome:
@@ -51,6 +52,10 @@ def test_an_approval_lets_the_protected_step_run(waiting: Approval, bob: Any, wo
     assert approval.consumed_by.name == "pay"
     assert approval.run.status == "succeeded"
     assert approval.run.output == {"paid": 250}
+
+
+def test_a_verdict_may_be_given_as_the_enum(waiting: Approval, bob: Any) -> None:
+    assert decide(waiting, bob, Verdict.APPROVE).approval.status == "approved"
 
 
 def test_an_edit_is_what_runs(waiting: Approval, bob: Any, work: Any, refund: Any) -> None:
