@@ -152,12 +152,14 @@ class Decisions(Door):
 
 
 def runs_of(who: Any) -> QuerySet[Run]:
-    """The runs a principal may see: its own; all with the operator's permission; what they were asked about."""
+    """The runs a principal may see: its own, its agents', those it was asked about; operators see all."""
     if isinstance(who, ApiKey):
         return Run.objects.filter(principal=f"key:{who.pk}")
     if who.has_perm("hitl.operate"):
         return Run.objects.all()
+    keys = [f"key:{key}" for key in ApiKey.objects.filter(owner_user=who.pk).values_list("pk", flat=True)]
     own = Run.objects.filter(requester=who.pk) | Run.objects.filter(on_behalf_of=who.pk)
+    own |= Run.objects.filter(principal__in=keys)
     return own | Run.objects.filter(pk__in=visible(who).values("run"))
 
 

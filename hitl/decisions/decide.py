@@ -38,6 +38,7 @@ from hitl.transitions import Transition, locked
 
 _LONGEST_COMMENT = 10_000
 _YES = {Verdict.APPROVE, Verdict.EDIT}
+_SENT_BACK = {ApprovalStatus.SUPERSEDED, ApprovalStatus.REVISION_REQUESTED, ApprovalStatus.CANCELLED}
 _OTHERS = {
     Verdict.RESPOND: (ApprovalStatus.ANSWERED, "hitl.approval.answered"),
     Verdict.REQUEST_REVISION: (ApprovalStatus.REVISION_REQUESTED, "hitl.approval.revision_requested"),
@@ -149,8 +150,10 @@ def _same(own: Decision, vote: Vote) -> bool:
 def _check_open(t: Transition, approval: Approval, votes: list[Decision]) -> None:
     """Checks 2 and 3: decided, superseded, closed, or past its deadline by the database's clock."""
     status = ApprovalStatus(approval.status)
-    if status == ApprovalStatus.SUPERSEDED:
-        raise StaleApproval("a newer revision replaced this request", **_newest(approval))
+    if status in _SENT_BACK:
+        newest = _newest(approval)
+        if newest["revision"] > approval.revision:
+            raise StaleApproval("a newer revision replaced this request", **newest)
     if status in _BY_PEOPLE and approval.decided_via == "human":
         raise AlreadyDecided(f"this was {status.label.lower()} already", **_outcome(approval, votes))
     if status != ApprovalStatus.PENDING:

@@ -159,7 +159,7 @@ def test_the_list_has_ones_own_runs_newest_first(
     mine = [bot.post("runs/", START).json()["id"] for _ in range(3)]
     hers = as_alice.post("runs/", START).json()["id"]
     assert [row["id"] for row in bot.get("runs/").json()["results"]] == mine[::-1]
-    assert [row["id"] for row in as_alice.get("runs/").json()["results"]] == [hers]
+    assert [row["id"] for row in as_alice.get("runs/").json()["results"]] == [hers, *mine[::-1]]  # and her agent's
     assert as_mallory.get("runs/").json()["results"] == []
 
 
@@ -244,3 +244,13 @@ def test_nobody_starts_nothing(refund: Any, nobody: Api) -> None:
     with nothing_written():
         problem(nobody.post("runs/", START), 401, "not_authenticated")
         problem(nobody.get("runs/"), 401, "not_authenticated")
+
+
+def test_the_owner_of_a_key_sees_its_agents_runs(refund: Any, agent_key: Any, alice: Any, mallory: Any) -> None:
+    from django.test import Client
+
+    run = refund.start(requester=agent_key[0])
+    for who, status in ((alice, 200), (mallory, 404)):
+        client = Client()
+        client.force_login(who)
+        assert client.get(f"/api/v1/runs/{run.pk}/").status_code == status

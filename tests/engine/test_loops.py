@@ -358,6 +358,9 @@ def test_a_revision_is_proposed_again_and_voted_afresh(alice: Any, bob: Any, wor
         "revision_requested",
         "more",
     )
+    with pytest.raises(hitl.HitlError) as error:
+        say(first, bob)
+    assert (error.value.code, error.value.details["revision"]) == ("stale_approval", 2)
     say(second, bob)
     work()
     assert fresh(run).output == 2
