@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
 import hitl
 from hitl import SYSTEM, Action, SignalTimeout, Workflow, audit, decisions, engine
@@ -176,6 +177,29 @@ def test_only_signals_from_people_may_stand_for_a_review(work: Any, alice: Any, 
     hitl.signal(run, "ok", "a person", sender=alice)
     work()
     assert fresh(run).output == "a person"
+
+
+class Go(BaseModel):
+    """What a signal brings."""
+
+    n: int
+
+
+@pytest.mark.parametrize(
+    "schema", [Go, {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}]
+)
+@pytest.mark.parametrize(("payload", "status"), [({"n": 1}, "succeeded"), ({"n": "x"}, "failed"), (None, "failed")])
+def test_a_payload_is_checked_by_the_waits_schema(schema: Any, payload: Any, status: str, work: Any) -> None:
+    def handler(ctx: Any) -> Any:
+        found = ctx.wait_for_signal("go", schema=schema)
+        return found.n if isinstance(found, Go) else found["n"]
+
+    run = one_step(handler).start(requester=SYSTEM)
+    hitl.signal(run, "go", payload, sender=SYSTEM)
+    work()
+    assert fresh(run).status == status
+    assert fresh(run).output == (1 if status == "succeeded" else None)
+    assert fresh(run).failure_code == ("" if status == "succeeded" else "bad_input")
 
 
 def test_a_signal_to_an_ended_run_is_refused(work: Any) -> None:

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from asgiref.sync import sync_to_async
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
+from jsonschema.exceptions import ValidationError as PayloadError
 from pydantic import BaseModel
+from pydantic import ValidationError as ModelError
 
 from hitl.conf import conf
 from hitl.definition import Action, Approve, Signal, Timer
@@ -61,17 +63,19 @@ class Waits:
         timeout: timedelta | None = None,
         default: Any = MISSING,
         from_: Literal["any", "people", "agents"] = "any",
+        schema: type[BaseModel] | dict[str, Any] | None = None,
     ) -> Any:
         """The payload of the next signal of this name, waiting for it without holding anything.
 
         A signal that was sent before counts. When `timeout` (default `HITL_SIGNAL_TIMEOUT`) has passed, returns
-        `default` or raises SignalTimeout. `from_="people"` takes no agent's signal for a review.
+        `default` or raises SignalTimeout. `from_="people"` takes no agent's signal for a review. A payload that does
+        not fit `schema` raises BadInput; with a pydantic model the payload comes as one.
         """
         found = self._remembered.get(self._take("signal", name))
         if found is None:
             raise self._leave(WaitForSignal(name, timeout or conf.SIGNAL_TIMEOUT, from_))
         if not found.get("timeout"):
-            return found["payload"]
+            return fitting(name, found["payload"], schema)
         if default is MISSING:
             raise SignalTimeout(f"no signal {name!r} came in time")
         return default
@@ -225,6 +229,18 @@ class Waits:
     def _leave(self, pause: Park) -> Park:
         self.paused = pause
         return pause
+
+
+def fitting(name: str, payload: Any, schema: type[BaseModel] | dict[str, Any] | None) -> Any:
+    """A signal's payload, checked; raises BadInput for one that does not fit."""
+    try:
+        if isinstance(schema, type):
+            return schema.model_validate(payload)
+        if schema is not None:
+            Draft202012Validator(schema).validate(payload)
+    except (ModelError, SchemaError, PayloadError) as error:
+        raise BadInput(f"the signal {name!r} does not fit its schema: {error}") from error
+    return payload
 
 
 def question_wait(
