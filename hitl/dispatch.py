@@ -20,7 +20,6 @@ log = logging.getLogger(__name__)
 
 WORK = "hitl.work"
 DELIVER = "hitl.deliver"
-SWEEP = "hitl.sweep"
 _MARK_SECONDS = 5
 
 

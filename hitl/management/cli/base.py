@@ -41,7 +41,6 @@ class Out:
 
 
 Act = Callable[[argparse.Namespace, Out], int]
-Add = Callable[[Any], None]
 
 
 def command(group: Any, name: str, act: Act, words: str) -> argparse.ArgumentParser:
