@@ -285,8 +285,7 @@ def _verdicts(votes: list[Decision], stage: int) -> list[str]:
 
 
 def _newest(approval: Approval) -> dict[str, Any]:
-    rows = Approval.objects.filter(run=approval.run_id, step__name=approval.step.name, key=approval.key)
-    newest = rows.order_by("-revision").first() or approval
+    newest = Approval.objects.revisions(approval.run_id, approval.step.name, approval.key).first() or approval
     return {"approval": str(newest.pk), "revision": newest.revision, "digest": newest.digest}
 
 

@@ -138,8 +138,7 @@ def _bytes(t: Transition, step: Step, action: Action, *, key: str, revision: int
 def _newest(step: Step, key: str) -> Approval | None:
     if not key and step.revision == 1:
         return None  # a gate's step opens once; a revision is a new row of the step
-    rows = Approval.objects.filter(run=step.run_id, step__name=step.name, key=key)
-    return rows.order_by("-revision").first()
+    return Approval.objects.revisions(step.run_id, step.name, key).first()
 
 
 def _timeout(proposal: Proposal) -> timedelta:

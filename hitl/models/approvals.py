@@ -21,6 +21,10 @@ from hitl.states import ApprovalStatus, Verdict
 class ApprovalQuerySet(models.QuerySet["Approval"]):
     """Which requests."""
 
+    def revisions(self, run_id: Any, step: str, key: str) -> ApprovalQuerySet:
+        """Every revision of one request, the newest first: a revision of a gate stands on a new row of its step."""
+        return self.filter(run=run_id, step__name=step, key=key).order_by("-revision")
+
     def not_own(self, user: Any) -> ApprovalQuerySet:
         """Without those the user asked for, in person or by an agent of theirs, where that keeps them from deciding."""
         own = Q(requester=user.pk) | Q(on_behalf_of=user.pk)

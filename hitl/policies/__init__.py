@@ -5,7 +5,7 @@ May call: `transitions`' rows, `models`, `audit` for policies and keys.
 Never: votes, runs' statuses, mails.
 """
 
-from hitl.policies.documents import active_policy, apply_policy
+from hitl.policies.documents import apply_policy
 from hitl.policies.eligibility import Explanation, Facts, explain, gather, own_people, own_request, why_not
 from hitl.policies.keys import SCOPES, authenticate, create_key, revoke_key
 from hitl.policies.requirements import Candidate, requirement_for, resolve
@@ -15,7 +15,6 @@ __all__ = [
     "Candidate",
     "Explanation",
     "Facts",
-    "active_policy",
     "apply_policy",
     "authenticate",
     "create_key",

@@ -9,17 +9,8 @@ from django.db import transaction
 from hitl import audit
 from hitl.audit import Actor, Entry
 from hitl.definition import PolicyDocument
-from hitl.exceptions import UnknownPolicy
 from hitl.models import Policy, sql
 from hitl.policies.requirements import resolve
-
-
-def active_policy(name: str) -> Policy:
-    """The version new requests get; raises UnknownPolicy."""
-    policy = Policy.objects.filter(name=name, active=True).first()
-    if policy is None:
-        raise UnknownPolicy(f"there is no policy {name!r}; apply one with manage.py hitl policy apply FILE")
-    return policy
 
 
 def apply_policy(document: Any, *, actor: Any) -> Policy:

@@ -22,15 +22,21 @@ class Candidate:
     group_id: Any = None
 
 
+def active_policy(name: str) -> Policy:
+    """The version new requests get; raises UnknownPolicy."""
+    policy = Policy.objects.filter(name=name, active=True).first()
+    if policy is None:
+        raise UnknownPolicy(f"there is no policy {name!r}; apply one with manage.py hitl policy apply FILE")
+    return policy
+
+
 def requirement_for(gate: GateSpec) -> Requirement:
     """The snapshot: the gate's own reviewers, or the active version of its policy with the gate's level and
     on_timeout laid over it. Raises UnknownPolicy."""
     if gate.requirement is not None:
         requirement = gate.requirement
     else:
-        policy = Policy.objects.filter(name=gate.policy, active=True).first()
-        if policy is None:
-            raise UnknownPolicy(f"there is no policy {gate.policy!r}; apply one with manage.py hitl policy apply FILE")
+        policy = active_policy(gate.policy)
         requirement = policy.value.requirement(policy.version)
     over = {"level": gate.level, "on_timeout": gate.on_timeout}
     return requirement.model_copy(update={name: value for name, value in over.items() if value})

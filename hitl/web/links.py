@@ -75,8 +75,7 @@ def _lead(request: HttpRequest, link: Link) -> HttpResponse:
 
 
 def _newest(approval: Approval) -> Approval:
-    rows = Approval.objects.filter(run=approval.run_id, step__name=approval.step.name, key=approval.key)
-    return rows.order_by("-revision").first() or approval
+    return Approval.objects.revisions(approval.run_id, approval.step.name, approval.key).first() or approval
 
 
 def _page(request: HttpRequest, kind: str, *, status: int = 200, **context: Any) -> HttpResponse:
