@@ -137,8 +137,13 @@ class Tab:
         page.on("console", lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("request", lambda r: None if self._ours(r.url) else self.complaints.append(f"foreign: {r.url}"))
-        page.on("requestfailed", lambda r: self.complaints.append(f"failed: {r.url}"))
+        page.on("requestfailed", self._failed)
         page.on("response", lambda r: self.complaints.append(f"{r.status}: {r.url}") if r.status >= 500 else None)
+
+    def _failed(self, request: Any) -> None:
+        """A request that failed; the browser itself aborts its icon's when it leaves a page or closes."""
+        if not (request.failure == "net::ERR_ABORTED" and request.url.endswith("/icon.svg")):
+            self.complaints.append(f"failed: {request.url} ({request.failure})")
 
     def _ours(self, url: str) -> bool:
         return url.startswith((self.demo.url + "/", "data:"))
