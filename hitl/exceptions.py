@@ -35,6 +35,12 @@ class InvalidPolicy(HitlError):
     code = "invalid_policy"
 
 
+class ConditionFailed(HitlError):
+    """A policy's condition could not be evaluated for this action; then people are asked."""
+
+    code = "condition_failed"
+
+
 class DuplicateName(HitlError):
     """A handler used one name twice in one entry; names are how results are found again."""
 

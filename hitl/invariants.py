@@ -75,14 +75,19 @@ def votes_count() -> Found:
     """I4: what people approved has enough votes of distinct people who were asked and whose request it was not."""
     rows = Approval.objects.filter(status__in=[ApprovalStatus.APPROVED, ApprovalStatus.REJECTED], decided_via="human")
     for row in rows.prefetch_related("decisions", "assignments").iterator(chunk_size=_BATCH):
-        stage = row.required.stages[row.stage]
-        votes = [vote for vote in row.decisions.all() if vote.withdrawn_at is None and vote.stage == row.stage]
-        by_person = {vote.actor_id: vote.verdict for vote in votes}
-        if tally(stage, by_person.values()).result != row.status:
-            yield _named(row), f"it is {row.status}, but its votes do not say so"
-        own = own_people(row) if row.prevent_self_review else set()
-        asked = [one for one in row.assignments.all() if one.stage == row.stage]
-        strangers = {one for one in by_person if not _asked(asked, one)} | (by_person.keys() & own)
+        votes = [vote for vote in row.decisions.all() if vote.withdrawn_at is None]
+        for number, stage in enumerate(row.required.stages[: row.stage + 1]):
+            meant = row.status if number == row.stage else ApprovalStatus.APPROVED
+            here = {vote.actor_id: vote.verdict for vote in votes if vote.stage == number}
+            if tally(stage, here.values()).result != meant:
+                yield _named(row), f"it is {row.status}, but the votes of stage {number + 1} do not say so"
+        places = [vote.for_user_id or vote.actor_id for vote in votes]
+        people = {vote.actor_id for vote in votes}
+        if len(set(places)) < len(places) or len(people) < len(votes):
+            yield _named(row), "somebody counts twice"
+        own = (own_people(row) if row.prevent_self_review else set()) | {row.edited_by_id}
+        asked = list(row.assignments.all())
+        strangers = {one for vote in votes for one in _outsiders(asked, vote)} | (people & own)
         for person in sorted(strangers, key=str):
             yield _named(row), f"user {person} voted, and could not"
 
@@ -176,7 +181,7 @@ def notices_are_accounted_for() -> Found:
     for row in Notification.objects.filter(status=NotificationStatus.SENT, sent_at=None):
         yield row, "it is sent, at no time"
     told = Notification.objects.filter(approval=OuterRef("pk"), kind="requested")
-    for request in Approval.objects.exclude(Exists(told)):
+    for request in Approval.objects.exclude(Exists(told)).exclude(decided_via="policy"):
         yield _named(request), "nobody is told of it"
 
 
@@ -184,6 +189,16 @@ def closed_requests_stay_closed() -> Found:
     """I13: nothing was decided about a request after it closed, by a link or otherwise."""
     for vote in Decision.objects.filter(decided_at__gt=F("approval__decided_at")):
         yield f"decision {vote.pk}", "it was taken after its request had closed"
+
+
+def inboxes_follow() -> Found:
+    """I15: a request is in the inboxes of the stage it waits at, until its deadline, and in no others."""
+    shown = Q(approval__status=ApprovalStatus.PENDING, stage=F("approval__stage"), ended_at=None)
+    for row in Assignment.objects.filter(shown).exclude(due_at=F("approval__expires_at")).select_related("approval"):
+        yield _named(row.approval), f"it waits for {row}, who does not see it"
+    hidden = Assignment.objects.filter(due_at__isnull=False).exclude(shown)
+    for row in hidden.select_related("approval"):
+        yield _named(row.approval), f"it waits for {row} no more, and is still shown"
 
 
 RULES: dict[str, Callable[[], Found]] = {
@@ -197,6 +212,7 @@ RULES: dict[str, Callable[[], Found]] = {
     "I11": signals_are_taken_once,
     "I12": notices_are_accounted_for,
     "I13": closed_requests_stay_closed,
+    "I15": inboxes_follow,
 }
 
 
@@ -218,9 +234,11 @@ def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
         yield batch
 
 
-def _asked(assignments: list[Assignment], person: Any) -> bool:
-    """By name; who was in a group then is not known any more."""
-    return any(one.user_id == person or one.group_id is not None for one in assignments)
+def _outsiders(assignments: list[Assignment], vote: Decision) -> list[Any]:
+    """The voter, where nobody asked them or whose place they took; who was in a group then is not known any more."""
+    place = vote.for_user_id or vote.actor_id
+    here = [one for one in assignments if one.stage == vote.stage]
+    return [] if any(one.user_id == place or one.group_id is not None for one in here) else [vote.actor_id]
 
 
 def _won_by(row: Result, name: str) -> bool:

@@ -26,9 +26,10 @@ from hitl.crashpoints import crashpoint
 from hitl.definition import Definition, StepSpec
 from hitl.definition.text import clean
 from hitl.exceptions import HitlError, LeaseLost, RunBusy, UnknownRun, UnknownStep
-from hitl.models import Approval, Notification, Run, Step, Workflow, sql
+from hitl.models import Approval, Notification, Run, Step, Workflow, people, sql
 from hitl.states import StepStatus
 
+_INBOX = {"status", "stage", "expires_at"}
 _MOVES: dict[type[models.Model], states.Moves] = {
     Run: states.RUN_MOVES,
     Step: states.STEP_MOVES,
@@ -140,7 +141,8 @@ class Transition:
     def write_first(self, row: models.Model) -> None:
         """Write a changed row ahead of the rest: a unique index would see it and its successor in either order."""
         _, names = self._changed.pop(id(row))
-        sql.write([], [(row, frozenset(names))])
+        shown = [people.show(row)] if isinstance(row, Approval) and names & _INBOX else []
+        sql.write([], [(row, frozenset(names))], shown)
 
     def knows(self, row: models.Model) -> bool:
         """Whether this transition changes or adds the row already: what the database says of it is out of date."""
@@ -190,11 +192,17 @@ class Transition:
             if id(self.run) not in self._new:
                 self._changed.setdefault(id(self.run), (self.run, set()))[1].update(("audit_seq", "audit_hash"))
         if self._added or self._changed:
-            sql.write(self._added, [(row, frozenset(names)) for row, names in self._changed.values()])
+            changed = [(row, frozenset(names)) for row, names in self._changed.values()]
+            sql.write(self._added, changed, self._shown())
         for queue in self._bells:
             dispatch.ring(queue)
         if self._notices:
             dispatch.ring_delivery()
+
+    def _shown(self) -> list[tuple[str, list[Any]]]:
+        """Inboxes follow the request: whoever moves it, its stage or its deadline moves it there as well."""
+        rows = [row for row, names in self._changed.values() if isinstance(row, Approval) and names & _INBOX]
+        return [people.show(row) for row in rows]
 
     def _step_fields(self, step: Step, to: str) -> dict[str, Any]:
         fields: dict[str, Any] = {}

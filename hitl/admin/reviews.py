@@ -114,7 +114,7 @@ class ReviewAdmin(_Base):
         """Take an approval back."""
         approval = _find(object_id, request)
         try:
-            decisions.revoke(approval, actor=request.user, comment=request.POST.get("comment", "")[:1000])
+            decisions.revoke(approval, actor=request.user, reason=request.POST.get("comment", "")[:1000])
         except HitlError as error:
             return self._page(request, _find(object_id, request), error=error, status=409)
         messages.success(request, "The approval is revoked; nothing was done.")
@@ -156,7 +156,7 @@ class ReviewAdmin(_Base):
             **family_of(approval.run, request.user),
             "timeline": audit.timeline(approval.run.stream),
             "notices": approval.notifications.exclude(recipient=None).select_related("recipient"),
-            "next": decisions.inbox(request.user).exclude(pk=approval.pk).first(),
+            "next": next((row for row in decisions.inbox(request.user, limit=2) if row.pk != approval.pk), None),
             "now": clock.now(),
         }
         return TemplateResponse(request, "hitl/review/request.html", context, status=status)

@@ -5,21 +5,55 @@ May call: `policies` (who), `notifications` (tell them), `progress` and `transit
 Never: the engine; a decision writes rows and rings the bell. Author code.
 """
 
+from hitl.decisions.acts import (
+    assign,
+    cancel,
+    claim,
+    comment,
+    delegate,
+    escalate,
+    extend,
+    release,
+    remind,
+    revoke,
+    unwatch,
+    watch,
+    withdraw,
+)
+from hitl.decisions.bulk import Item, decide_all, preflight
 from hitl.decisions.decide import Outcome, decide
-from hitl.decisions.expire import expire, expire_grant
+from hitl.decisions.expire import escalate_due, expire, expire_grant, remind_due
+from hitl.decisions.feedback import give_feedback
 from hitl.decisions.inbox import find_visible, inbox
 from hitl.decisions.request import Proposal, prepare, request
-from hitl.decisions.revoke import revoke
 
 __all__ = [
+    "Item",
     "Outcome",
     "Proposal",
+    "assign",
+    "cancel",
+    "claim",
+    "comment",
     "decide",
+    "decide_all",
+    "delegate",
+    "escalate",
+    "escalate_due",
     "expire",
     "expire_grant",
+    "extend",
     "find_visible",
+    "give_feedback",
     "inbox",
+    "preflight",
     "prepare",
+    "release",
+    "remind",
+    "remind_due",
     "request",
     "revoke",
+    "unwatch",
+    "watch",
+    "withdraw",
 ]

@@ -6,55 +6,39 @@ but its one audit line.
 
 from __future__ import annotations
 
-import hmac
-import unicodedata
 import uuid
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from hitl.audit import Actor
-from hitl.decisions.edits import changed_paths, edited_bytes, response_problems
-from hitl.decisions.expire import expire_now
-from hitl.decisions.inbox import as_id, find_visible, run_of
+from hitl.decisions.acts.scene import acting
+from hitl.decisions.checks import YES, Vote, check_complete, check_offered, check_open, check_seen, newest_of
+from hitl.decisions.edits import changed_paths
 from hitl.decisions.quorum import tally
+from hitl.decisions.request import redraft
 from hitl.decisions.resolve import resolve
-from hitl.definition import canonical
+from hitl.decisions.stages import climb, enough_people, open_next
 from hitl.definition.binding import binding_digest
 from hitl.definition.text import clean
-from hitl.exceptions import (
-    AlreadyDecided,
-    ApprovalClosed,
-    BadInput,
-    HitlError,
-    InvalidDecision,
-    NotAllowed,
-    StaleApproval,
-    VerdictNotOffered,
-)
-from hitl.models import Approval, Decision, sql
-from hitl.policies.eligibility import REASONS, gather, offered, why_not
+from hitl.exceptions import NotAllowed
+from hitl.models import Approval, Decision
+from hitl.policies.acts import has_rung
+from hitl.policies.eligibility import REASONS, Facts, gather, place_of, verdict_problem, why_not
 from hitl.states import ApprovalStatus, Verdict
-from hitl.transitions import Transition, locked
+from hitl.transitions import Transition
 
-_LONGEST_COMMENT = 10_000
-_YES = {Verdict.APPROVE, Verdict.EDIT}
-_SENT_BACK = {ApprovalStatus.SUPERSEDED, ApprovalStatus.REVISION_REQUESTED, ApprovalStatus.CANCELLED}
+STEP_UP = timedelta(minutes=5)
 _OTHERS = {
     Verdict.RESPOND: (ApprovalStatus.ANSWERED, "hitl.approval.answered"),
     Verdict.REQUEST_REVISION: (ApprovalStatus.REVISION_REQUESTED, "hitl.approval.revision_requested"),
-}
-_BY_PEOPLE = {
-    ApprovalStatus.APPROVED,
-    ApprovalStatus.REJECTED,
-    ApprovalStatus.ANSWERED,
-    ApprovalStatus.REVOKED,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a vote: the approval as it stands now, the recorded decision, whether it was recorded before
-    (`duplicate`), and how many approvals it has of how many it needs."""
+    """What came of a vote: the approval as it stands now (the next revision, where an edit made one), the recorded
+    decision, whether it was recorded before (`duplicate`), and how many approvals its stage has of how many needed."""
 
     approval: Approval
     decision: Decision
@@ -68,20 +52,6 @@ class Outcome:
         return self.approval.is_pending
 
 
-@dataclass(frozen=True, slots=True)
-class Vote:
-    """What somebody says: the verdict with everything that belongs to it."""
-
-    verdict: str
-    digest: str
-    revision: int | None
-    comment: str
-    args: Any
-    response: Any
-    phrase: str
-    channel: str
-
-
 def decide(
     approval: Approval | uuid.UUID | str,
     *,
@@ -91,166 +61,122 @@ def decide(
     revision: int | None = None,
     comment: str = "",
     args: Any = None,
+    action_type: str = "",
     response: Any = None,
     phrase: str = "",
     channel: str = "api",
+    reauthenticated_at: datetime | None = None,
 ) -> Outcome:
     """Say what you decide about a request, bound to the `digest` you saw.
 
-    `actor` is a user (an API key is refused); `args` are the changed arguments of an edit, `response` the answer to a
-    question, `phrase` what the person typed where the level is verify. The same vote again gives the recorded answer.
+    `actor` is a user (an API key is refused); `args` are the changed arguments of an edit and `action_type` another
+    action made of it, `response` the answer to a question, `phrase` what the person typed where the level is verify,
+    `reauthenticated_at` when they last gave their password. The same vote again gives the recorded answer.
     Raises UnknownApproval, AlreadyDecided, ApprovalClosed, StaleApproval, NotAllowed, VerdictNotOffered or
     InvalidDecision; of two opposing decisions at once exactly one is recorded, and the other is told what it was.
     """
-    who = Actor.of(actor)
-    vote = Vote(str(verdict), digest, revision, comment.strip(), args, response, phrase, channel)
-    run_id = run_of(approval)
-    with locked(run_id) as t:
-        row = sql.lock_approval(as_id(approval))
-        votes = sql.votes_of(row.pk)
-        try:
-            return _decide(t, row, votes, who, vote)
-        except HitlError as error:
-            find_visible(row, actor)  # check 1, asked only now: who may vote sees it anyway
-            # An expiry that was found on the way is kept; everything else is dropped.
-            late = row.status == ApprovalStatus.EXPIRED and t.knows(row)
-            t.refuse(
-                error,
-                "hitl.decision.refused",
-                f"approval:{row.pk}",
-                actor=who,
-                keep=late,
-                title=row.title,
-                verdict=clean(str(verdict))[:40],
-                channel=channel,
-                **({"reason": error.details["reason"]} if "reason" in error.details else {}),
-            )
-    raise AssertionError("a refusal is raised when the transition ends")
+    vote = Vote(
+        str(verdict), digest, revision, comment.strip(), args, action_type, response, phrase, channel,
+        reauthenticated_at,
+    )  # fmt: skip
+    said = {"verdict": clean(vote.verdict)[:40], "channel": channel}
+    with acting(approval, actor=actor, refusal="hitl.decision.refused", **said) as scene:
+        outcome = _decide(scene.t, scene.approval, scene.votes, scene.actor, vote)
+    return outcome
 
 
 def _decide(t: Transition, approval: Approval, votes: list[Decision], who: Actor, vote: Vote) -> Outcome:
-    own = next((old for old in votes if str(old.actor_id) == who.id and who.is_person), None)
-    if own is not None and _same(own, vote):
-        have = tally(approval.required.stages[own.stage], _verdicts(votes, own.stage))
-        return Outcome(approval, own, True, have.have, have.need)
-    _check_open(t, approval, votes)
-    _check_seen(approval, vote)
-    reason = why_not(approval, who, gather(approval, who, votes))
+    own = [old for old in votes if str(old.actor_id) == who.id and who.is_person]
+    again = next((old for old in own if vote.repeats(old)), None)
+    if again is not None:
+        return _recorded(approval, again, votes)
+    check_open(t, approval, votes)
+    check_seen(approval, vote)
+    facts = gather(approval, who, votes)
+    _allow(why_not(approval, who, facts))
+    check_offered(approval, vote)
+    fresh = vote.reauthenticated_at is not None and t.now - vote.reauthenticated_at < STEP_UP
+    _allow(verdict_problem(approval, vote.verdict, fresh=fresh))
+    effective = check_complete(approval, vote)
+    decision = _decision(t, approval, who, facts, vote)
+    t.add(decision)
+    return _count(t, approval, [*votes, decision], who, vote, effective)
+
+
+def _allow(reason: str) -> None:
     if reason:
         raise NotAllowed(REASONS[reason], reason=reason)
-    effective = _check_vote(approval, vote)
-    return _record(t, approval, votes, who, vote, effective)
 
 
-def _same(own: Decision, vote: Vote) -> bool:
-    seen = own.digest == vote.digest and own.verdict == vote.verdict
-    return seen and own.edited_args == vote.args and own.response == vote.response
+def _recorded(approval: Approval, own: Decision, votes: list[Decision]) -> Outcome:
+    """The recorded answer again; an edit that made a revision shows that one."""
+    count = tally(approval.required.stages[own.stage], _verdicts(votes, own.stage))
+    if approval.status == ApprovalStatus.SUPERSEDED and own.verdict == Verdict.EDIT:
+        approval = newest_of(approval)
+    return Outcome(approval, own, True, count.have, count.need)
 
 
-def _check_open(t: Transition, approval: Approval, votes: list[Decision]) -> None:
-    """Checks 2 and 3: decided, superseded, closed, or past its deadline by the database's clock."""
-    status = ApprovalStatus(approval.status)
-    if status in _SENT_BACK:
-        newest = _newest(approval)
-        if newest["revision"] > approval.revision:
-            raise StaleApproval("a newer revision replaced this request", **newest)
-    if status in _BY_PEOPLE and approval.decided_via == "human":
-        raise AlreadyDecided(f"this was {status.label.lower()} already", **_outcome(approval, votes))
-    if status != ApprovalStatus.PENDING:
-        raise ApprovalClosed(f"this request was closed: {status.label.lower()}", **_outcome(approval, votes))
-    if t.now >= approval.expires_at:
-        expire_now(t, approval)
-        raise ApprovalClosed("the time to decide is over", **_outcome(approval, votes))
-
-
-def _check_seen(approval: Approval, vote: Vote) -> None:
-    """Check 4: the decision is about what would be decided."""
-    matches = hmac.compare_digest(approval.digest.encode(), str(vote.digest).encode(errors="replace"))
-    if not matches or vote.revision not in (None, approval.revision):
-        raise StaleApproval(
-            "what you saw is not what would be decided; look again",
-            approval=str(approval.pk),
-            revision=approval.revision,
-            digest=approval.digest,
-        )
-
-
-def _check_vote(approval: Approval, vote: Vote) -> bytes | None:
-    """Check 6: is the verdict offered, and is all there that it needs? Returns the bytes of an edit."""
-    if vote.verdict not in offered(approval):
-        told = ", ".join(offered(approval))
-        raise VerdictNotOffered(
-            f"{str(vote.verdict)[:40]!r} is not offered here; there are {told}", offered=offered(approval)
-        )
-    fields = _comment_problem(approval, vote)
-    if approval.level == "verify" and vote.verdict in _YES and not _typed(approval.phrase, vote.phrase):
-        fields["phrase"] = f"type exactly: {approval.phrase}"
-    effective = None
-    if vote.verdict == Verdict.EDIT:
-        try:
-            effective = edited_bytes(approval, vote.args)
-        except InvalidDecision as error:
-            fields |= error.details["fields"]
-    elif vote.args is not None:
-        fields["args"] = "only an edit carries changed arguments"
-    fields |= response_problems(approval, vote.response, answers=vote.verdict == Verdict.RESPOND)
-    if fields:
-        raise InvalidDecision(fields=fields)
-    return effective
-
-
-def _comment_problem(approval: Approval, vote: Vote) -> dict[str, str]:
-    rule = approval.required.comment
-    side = "on_reject" if vote.verdict == Verdict.REJECT else "on_approve"
-    if not vote.comment and vote.verdict == Verdict.REQUEST_REVISION:
-        return {"comment": "say what to do better: it goes to the agent as its instructions"}
-    if not vote.comment and rule in ("always", side):
-        return {"comment": "say why: the agent is told, and it is kept on record"}
-    try:
-        canonical(vote.comment, what="comment", limit=_LONGEST_COMMENT)
-    except BadInput as error:
-        return {"comment": error.message}
-    return {}
-
-
-def _record(
-    t: Transition, approval: Approval, votes: list[Decision], who: Actor, vote: Vote, effective: bytes | None
-) -> Outcome:
-    """Check 7: write the decision, count, and resolve when the quorum is reached."""
-    decision = Decision(
+def _decision(t: Transition, approval: Approval, who: Actor, facts: Facts, vote: Vote) -> Decision:
+    evidence: dict[str, Any] = {}
+    if approval.level == "verify" and vote.verdict in YES:
+        evidence["phrase"] = True
+    if approval.required.step_up and vote.reauthenticated_at is not None:
+        evidence["password"] = vote.reauthenticated_at.isoformat()
+    if approval.required.by_requester:
+        evidence["self"] = True
+    return Decision(
         approval=approval,
         stage=approval.stage,
         actor_id=int(who.id) if who.id.isdigit() else who.id,
+        for_user_id=place_of(who, facts),
         verdict=vote.verdict,
         comment=vote.comment,
         digest=vote.digest,
         edited_args=vote.args if vote.verdict == Verdict.EDIT else None,
+        edited_type=vote.action_type,
         response=vote.response if vote.verdict == Verdict.RESPOND else None,
         channel=vote.channel,
-        confirmation={"phrase": True} if approval.level == "verify" and vote.verdict in _YES else None,
+        confirmation=evidence or None,
         decided_at=t.now,
     )
-    t.add(decision)
-    count = tally(approval.required.stages[approval.stage], _verdicts([*votes, decision], approval.stage))
+
+
+def _count(
+    t: Transition, approval: Approval, votes: list[Decision], who: Actor, vote: Vote, effective: bytes | None
+) -> Outcome:
+    """Check 7: count what is written, refusals first, and do what follows."""
+    decision = votes[-1]
+    count = tally(approval.required.stages[approval.stage], _verdicts(votes, approval.stage))
     said: dict[str, Any] = {"verdict": vote.verdict, "comment": vote.comment, "channel": vote.channel}
-    if vote.verdict in _OTHERS:
+    said |= {"for_user": str(decision.for_user_id)} if decision.for_user_id is not None else {}
+    said |= {"self_confirmed": True} if approval.required.by_requester else {}
+    if vote.verdict == Verdict.EDIT and (approval.required.need > 1 or vote.action_type):
+        fresh = redraft(t, approval, who, effective or b"", said)
+        return Outcome(fresh, decision, False, 0, fresh.required.stages[0].need)
+    if vote.verdict == Verdict.REQUEST_REVISION and _instead_up(approval):
+        t.record(
+            "hitl.approval.voted",
+            f"approval:{approval.pk}",
+            actor=who,
+            title=approval.title,
+            have=count.have,
+            need=count.need,
+            **said,
+        )
+        climb(t, approval, votes, actor=who, why="it was revised as often as it may be")
+    elif vote.verdict in _OTHERS:
         to, action = _OTHERS[Verdict(vote.verdict)]
         said |= {"response": vote.response} if vote.verdict == Verdict.RESPOND else {}
         resolve(t, approval, to, via="human", action=action, actor=who, why=vote.comment, **said)
     elif count.result == "open":
         said |= {"have": count.have, "need": count.need, "title": approval.title, "digest": approval.digest}
         t.record("hitl.approval.voted", f"approval:{approval.pk}", actor=who, **said)
+        enough_people(t, approval, votes)
     elif count.result == "rejected":
-        resolve(
-            t,
-            approval,
-            ApprovalStatus.REJECTED,
-            via="human",
-            action="hitl.approval.rejected",
-            actor=who,
-            why=vote.comment or "a reviewer said no",
-            **said,
-        )
+        to, why = ApprovalStatus.REJECTED, vote.comment or "a reviewer said no"
+        resolve(t, approval, to, via="human", action="hitl.approval.rejected", actor=who, why=why, **said)
+    elif approval.stage + 1 < len(approval.required.stages):
+        open_next(t, approval, votes, who, said)
     else:
         _approve(t, approval, who, vote, effective, said)
     return Outcome(approval, decision, False, count.have, count.need)
@@ -274,25 +200,11 @@ def _approve(
     )
 
 
-def _typed(phrase: str, typed: str) -> bool:
-    """Whether the person typed the phrase: trimmed, in one Unicode form, compared in constant time."""
-    one, other = (unicodedata.normalize("NFC", text.strip()).encode(errors="replace") for text in (phrase, str(typed)))
-    return bool(one) and hmac.compare_digest(one, other)
+def _instead_up(approval: Approval) -> bool:
+    """Whether one more revision goes up the ladder, since there were as many as there may be."""
+    ends = approval.revision > approval.max_revisions and approval.on_max_revisions == "escalate"
+    return ends and has_rung(approval)
 
 
 def _verdicts(votes: list[Decision], stage: int) -> list[str]:
     return [vote.verdict for vote in votes if vote.stage == stage]
-
-
-def _newest(approval: Approval) -> dict[str, Any]:
-    newest = Approval.objects.revisions(approval.run_id, approval.step.name, approval.key).first() or approval
-    return {"approval": str(newest.pk), "revision": newest.revision, "digest": newest.digest}
-
-
-def _outcome(approval: Approval, votes: list[Decision]) -> dict[str, Any]:
-    return {
-        "status": str(approval.status),
-        "decided_at": approval.decided_at.isoformat() if approval.decided_at else None,
-        "decided_via": approval.decided_via,
-        "decided_by": [str(vote.actor_id) for vote in votes],
-    }

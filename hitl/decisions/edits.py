@@ -10,23 +10,30 @@ from referencing import Registry
 
 from hitl.conf import conf
 from hitl.definition import canonical
-from hitl.definition.binding import with_args
+from hitl.definition.binding import edited
 from hitl.exceptions import BadInput, InvalidDecision
 from hitl.models import Approval
 
 
-def edited_bytes(approval: Approval, args: Any) -> bytes:
-    """The binding with these arguments; raises InvalidDecision saying by field what is wrong."""
+def edited_bytes(approval: Approval, args: Any, action_type: str = "") -> bytes:
+    """The binding with these arguments, and of another type where one is named; raises InvalidDecision saying by field
+    what is wrong."""
     if not isinstance(args, dict):
         raise InvalidDecision(fields={"args": "the changed arguments are a JSON object"})
     try:
         canonical(args, what="args", limit=conf.MAX_ACTION)
     except BadInput as error:
         raise InvalidDecision(fields={"args": error.message}) from error
-    problems = dict(_schema_problems(approval, args)) | dict(_locked(approval, args))
+    types = approval.types or {}
+    if action_type and action_type not in types:
+        told = ", ".join(sorted(types)) or "no other"
+        raise InvalidDecision(fields={"action_type": f"this may not be made {action_type[:80]!r}; there is {told}"})
+    schema = types[action_type] if action_type else approval.args_schema
+    problems = dict(_schema_problems(schema, args))
+    problems |= {} if action_type else dict(_locked(approval, args))
     if problems:
         raise InvalidDecision(fields=problems)
-    return with_args(bytes(approval.action_bytes), args)
+    return edited(bytes(approval.action_bytes), args, action_type or approval.action_type)
 
 
 def response_problems(approval: Approval, response: Any, *, answers: bool = True) -> dict[str, str]:
@@ -60,8 +67,8 @@ def changed_paths(before: Any, after: Any, path: str = "") -> Iterator[str]:
         yield path
 
 
-def _schema_problems(approval: Approval, args: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    validator = Draft202012Validator(approval.args_schema or {}, format_checker=FormatChecker())
+def _schema_problems(schema: Any, args: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    validator = Draft202012Validator(schema or {}, format_checker=FormatChecker(), registry=Registry())
     for error in validator.iter_errors(args):
         path = ".".join(str(part) for part in error.absolute_path)
         yield f"args.{path}" if path else "args", error.message

@@ -1,10 +1,16 @@
-"""What silence means: no, unless the policy of a low-risk, reversible action says otherwise."""
+"""What time does to a request: reminders, the ladder, and in the end what silence means: no, unless the policy of a
+low-risk, reversible action says otherwise, or there is somebody further up."""
 
 from __future__ import annotations
 
-from hitl import progress
+from collections.abc import Callable
+from datetime import timedelta
+
+from hitl import notifications, progress
 from hitl.decisions.resolve import resolve
-from hitl.models import Approval
+from hitl.decisions.stages import climb, times
+from hitl.models import Approval, sql
+from hitl.policies.acts import has_rung
 from hitl.states import ApprovalStatus, RunStatus
 from hitl.transitions import Transition, locked
 
@@ -14,21 +20,60 @@ def expire(approval: Approval) -> bool:
 
     Raises RunBusy when somebody else holds the run: perhaps a decision that is just in time.
     """
-    with locked(approval.run_id, skip_locked=True) as t:
-        row = Approval.objects.select_for_update().get(pk=approval.pk)
-        if row.status != ApprovalStatus.PENDING or t.now < row.expires_at:
-            return False
-        expire_now(t, row)
-    return True
+    return _when(approval, lambda t, row: t.now >= row.expires_at, expire_now)
+
+
+def escalate_due(approval: Approval) -> bool:
+    """Go one rung up if its time has come; False when it has not, or the request is closed. Raises RunBusy."""
+    return _when(
+        approval, lambda t, row: row.escalate_at is not None and row.escalate_at <= t.now < row.expires_at, _up
+    )
+
+
+def remind_due(approval: Approval) -> bool:
+    """Remind those who are asked if the time has come; False when it has not. Raises RunBusy."""
+    return _when(
+        approval, lambda t, row: row.remind_at is not None and row.remind_at <= t.now < row.expires_at, _remind
+    )
 
 
 def expire_now(t: Transition, approval: Approval) -> None:
     """Apply `on_timeout` in the caller's transition; the caller has compared the clocks."""
-    if approval.required.on_timeout == "approve" and approval.risk == "low" and approval.reversible:
-        resolve(t, approval, ApprovalStatus.APPROVED, via="timeout", action="hitl.approval.passed")
-        return
-    why = "nobody decided in time"
-    resolve(t, approval, ApprovalStatus.EXPIRED, via="timeout", action="hitl.approval.expired", why=why)
+    silence = approval.required.on_timeout
+    if silence == "approve" and approval.risk == "low" and approval.reversible:
+        why = "nobody answered in time, as its policy says"
+        resolve(t, approval, ApprovalStatus.APPROVED, via="timeout", action="hitl.approval.passed", why=why)
+    elif silence == "escalate" and has_rung(approval):
+        stage = approval.required.stages[approval.stage]
+        t.set(approval, stage_opened_at=t.now, expires_at=t.now + timedelta(seconds=stage.timeout or 0))
+        climb(t, approval, sql.votes_of(approval.pk), why="nobody decided in time")
+    else:
+        why = "nobody decided in time"
+        resolve(t, approval, ApprovalStatus.EXPIRED, via="timeout", action="hitl.approval.expired", why=why)
+
+
+def _up(t: Transition, approval: Approval) -> None:
+    climb(t, approval, sql.votes_of(approval.pk), why="nobody decided yet")
+
+
+def _remind(t: Transition, approval: Approval) -> None:
+    at = approval.remind_at
+    stage = approval.required.stages[approval.stage]
+    t.set(approval, reminded_at=t.now, remind_at=times(stage, approval.stage_opened_at, t.now)["remind_at"])
+    t.record("hitl.approval.reminded", f"approval:{approval.pk}", title=approval.title)
+    notifications.tell(t, "reminder", approval, part=at.isoformat() if at else "")
+
+
+def _when(
+    approval: Approval, due: Callable[[Transition, Approval], bool], act: Callable[[Transition, Approval], None]
+) -> bool:
+    """Act on a pending request that is due by the database's clock."""
+    with locked(approval.run_id, skip_locked=True) as t:
+        row = sql.lock_approval(approval.pk)
+        if row.status != ApprovalStatus.PENDING or not due(t, row):
+            return False
+        act(t, row)
+    return True
 
 
 def expire_grant(approval: Approval) -> bool:

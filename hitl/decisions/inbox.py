@@ -3,31 +3,69 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 from typing import Any
 
-from django.db.models import Case, IntegerField, QuerySet, Value, When
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import Group
+from django.db.models import Exists, OuterRef, Q
 
 from hitl import clock
 from hitl.audit import SYSTEM
 from hitl.exceptions import UnknownApproval
-from hitl.models import ApiKey, Approval, Assignment, sql
+from hitl.models import ApiKey, Approval, Assignment, Decision, people, sql
 from hitl.models.approvals import ApprovalQuerySet
+from hitl.policies.acts import is_operator
 
-_RISKS = ("critical", "high", "medium", "low")
+Cursor = tuple[datetime, uuid.UUID]
 
 
-def inbox(user: Any) -> QuerySet[Approval]:
-    """Pending requests this user is asked to decide and has not voted on: due soonest, then risk, then oldest."""
-    own = Approval.objects.filter(decisions__actor=user.pk, decisions__withdrawn_at=None)
-    rank = Case(*(When(risk=risk, then=Value(n)) for n, risk in enumerate(_RISKS)), output_field=IntegerField())
-    return (
-        Approval.objects.pending()
-        .asked_of(user)
-        .not_own(user)
-        .exclude(pk__in=own.values("pk"))
-        .select_related("run__workflow", "step", "requester")
-        .order_by("expires_at", rank, "id")
+def inbox(user: Any, *, limit: int = 50, after: Cursor | None = None) -> list[Approval]:
+    """A page of the requests this user can decide now: due soonest first, overdue before all.
+
+    Those asked of them, of a group of theirs, or of somebody they stand in for. `after` is the deadline and id of the
+    last one of the page before. The cost does not depend on how many wait.
+    """
+    if not user.is_active:
+        return []
+    own = [user.pk, *people.delegators(user.pk)]
+    found = people.waiting(user.pk, _places(own), own=own, limit=limit, after=after)
+    rows = Approval.objects.filter(pk__in=[pk for pk, _ in found])
+    by_id = {row.pk: row for row in rows.select_related("run__workflow", "step", "requester", "agent_key")}
+    return [by_id[pk] for pk, _ in found]
+
+
+def cursor_of(approval: Approval) -> Cursor:
+    """Where the page after this request begins."""
+    return approval.expires_at, approval.pk
+
+
+def view(name: str, user: Any) -> ApprovalQuerySet:
+    """The rows of another view than what awaits one: claimed, escalated, delegated, asked, decided, all."""
+    rows = visible(user)
+    mine = Assignment.objects.filter(approval=OuterRef("pk"), due_at__isnull=False).filter(
+        Q(user=user.pk) | Q(group__in=Group.objects.filter(user=user.pk))
     )
+    if name == "claimed":
+        return rows.pending().filter(claimed_by=user.pk, claimed_until__gt=clock.now()).order_by("expires_at", "id")
+    if name == "escalated":
+        up = mine.filter(source__in=["escalation", "fallback", "assigned"])
+        return rows.pending().filter(Exists(up)).order_by("expires_at", "id")
+    if name == "delegated":
+        handed = mine.filter(for_user__isnull=False)
+        return rows.pending().filter(Exists(handed)).order_by("expires_at", "id")
+    if name == "asked":
+        return rows.filter(Q(requester=user.pk) | Q(on_behalf_of=user.pk)).order_by("-id")
+    if name == "decided":
+        voted = Decision.objects.filter(approval=OuterRef("pk"), actor=user.pk)
+        return rows.filter(Exists(voted)).order_by("-id")
+    return rows.order_by("-id")
+
+
+def _places(own: list[Any]) -> list[people.Place]:
+    """The person, and those they stand in for who are active, each with their groups."""
+    users = get_user_model().objects.filter(pk__in=own).prefetch_related("groups")
+    return [people.Place(one.pk, tuple(group.pk for group in one.groups.all())) for one in users if one.is_active]
 
 
 def visible(who: Any) -> ApprovalQuerySet:
@@ -36,7 +74,9 @@ def visible(who: Any) -> ApprovalQuerySet:
         return Approval.objects.all()
     if isinstance(who, ApiKey):
         return Approval.objects.filter(agent_key=who.pk)
-    return Approval.objects.all().visible_to(who)
+    if is_operator(who):
+        return Approval.objects.all()
+    return Approval.objects.all().visible_to(who, [who.pk, *people.delegators(who.pk)])
 
 
 def find_visible(approval: Approval | uuid.UUID | str, who: Any) -> Approval:

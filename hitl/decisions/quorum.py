@@ -26,7 +26,7 @@ def tally(stage: Stage, verdicts: Iterable[str]) -> Tally:
     yes = sum(vote in YES for vote in votes)
     no = sum(vote == "reject" for vote in votes)
     if no >= stage.rejections:
-        return Tally("rejected", yes, stage.approvals)
-    if yes >= stage.approvals:
-        return Tally("approved", yes, stage.approvals)
-    return Tally("open", yes, stage.approvals)
+        return Tally("rejected", yes, stage.need)
+    if yes >= stage.need:
+        return Tally("approved", yes, stage.need)
+    return Tally("open", yes, stage.need)

@@ -7,81 +7,200 @@ from datetime import timedelta
 from typing import Any
 
 from hitl import notifications
+from hitl.audit import Actor
 from hitl.conf import conf
+from hitl.decisions.edits import changed_paths
+from hitl.decisions.stages import assignment, enough_people, times
 from hitl.definition import Action, GateSpec, Requirement, canonical
 from hitl.definition.binding import action_digest, bind, binding_digest
-from hitl.exceptions import BadInput
-from hitl.models import Approval, Assignment, Run, Step
-from hitl.policies import Candidate, requirement_for, resolve
+from hitl.definition.canonical import parse
+from hitl.definition.values import RISKS
+from hitl.exceptions import BadInput, InvalidPolicy
+from hitl.models import Approval, Run, Step
+from hitl.models.fields import uuid7
+from hitl.policies import Asks, Candidate, requirement_for, rerun, resolve
 from hitl.states import ApprovalStatus
 from hitl.transitions import Transition
-
-RISKS = ("low", "medium", "high", "critical")
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A request that is ready to be made: the action, who must say yes, and who is asked."""
+    """A request that is ready to be made: the action, who must say yes, and who is asked at each stage."""
 
     action: Action
     gate: GateSpec
     risk: str
     requirement: Requirement
-    candidates: tuple[Candidate, ...]
+    candidates: tuple[tuple[Candidate, ...], ...]
+
+    @property
+    def passes(self) -> bool:
+        """Whether nobody is waited for."""
+        return self.requirement.auto or self.requirement.level == "info"
 
 
-def prepare(gate: GateSpec, action: Action, *, risk: str | None = None) -> Proposal:
-    """Find policy and reviewers and check sizes, outside any lock.
+def prepare(gate: GateSpec, action: Action, *, asks: Asks, risk: str | None = None) -> Proposal:
+    """Find policy, rule and reviewers and check sizes, outside any lock.
 
-    Raises UnknownPolicy, UnknownReviewer, TooLarge, and BadInput for a risk that does not exist.
+    Raises UnknownPolicy, UnknownReviewer, InvalidPolicy, TooLarge, and BadInput for a risk that does not exist.
     """
     risk = risk or gate.risk
     if risk not in RISKS:
         raise BadInput(f"{risk!r} is no risk; there are {', '.join(RISKS)}")
     canonical(action.args, what=f"arguments of {action.type}", limit=conf.MAX_ACTION)
-    requirement = requirement_for(gate)
-    if requirement.on_timeout == "approve" and not (risk == "low" and action.reversible):
-        requirement = requirement.model_copy(update={"on_timeout": "reject"})  # closed on doubt
-    return Proposal(action, gate, risk, requirement, tuple(resolve(requirement.stages[0].reviewers)))
+    requirement = requirement_for(gate, action, risk=risk, asks=asks)
+    if gate.question:
+        if requirement.level == "info":
+            raise InvalidPolicy("a question waits for its answer, so its level cannot be info")
+        requirement = requirement.model_copy(update={"auto": False})
+    return Proposal(action, gate, risk, requirement, _candidates(requirement, asks.run))
+
+
+def _candidates(requirement: Requirement, run: Run) -> tuple[tuple[Candidate, ...], ...]:
+    person = run.requester_id or run.on_behalf_of_id
+    return tuple(tuple(resolve(stage.reviewers, requester=person)) for stage in requirement.stages)
 
 
 def request(t: Transition, step: Step, proposal: Proposal, *, key: str = "") -> Approval:
     """Open the request in the caller's transition: approval, assignments, outbox and audit commit together.
 
-    A pending request of the same step and key is replaced by the next revision. The caller moves the step.
+    A pending request of the same step and key is replaced by the next revision. Where the policy lets it pass, or the
+    level only informs, it is approved at once, on record, without a decision. The caller moves the step.
     """
     old = _newest(step, key)
     approval = _approval(t, step, proposal, key, old)
     if old is not None and old.status == ApprovalStatus.PENDING:
-        t.move(old, ApprovalStatus.SUPERSEDED, decided_via="revision")
-        t.write_first(old)  # one pending request a step and key
-        t.record("hitl.approval.superseded", f"approval:{old.pk}", title=old.title, revision=approval.revision)
-    t.add(approval)
-    t.add(
-        *(
-            Assignment(approval=approval, user_id=candidate.user_id, group_id=candidate.group_id)
-            for candidate in dict.fromkeys(proposal.candidates)
-        )
+        _supersede(t, old, approval, via="revision")
+    _open(t, approval, proposal.candidates, step=step.name)
+    return approval
+
+
+def redraft(t: Transition, old: Approval, who: Actor, body: bytes, said: dict[str, Any]) -> Approval:
+    """A reviewer's edit where others must agree as well, or of another type: the next revision with these bytes. Votes
+    on the old one are void, its author may not vote on the new one, and a new type is under the policy anew."""
+    content = parse(body)
+    requirement = old.required
+    if content["type"] != old.action_type:
+        asks = Asks(t.run, t.definition.name, old.step.name)
+        spec = t.definition.by_name.get(old.step.name)
+        gate = spec.asks if spec is not None and not old.key else None
+        requirement = rerun(requirement, gate, action_of(old, content), risk=old.risk, asks=asks)
+    fresh = _copy(t, old, who, body, requirement)
+    changed = sorted(changed_paths(old.args, content["args"]))
+    t.record(
+        "hitl.approval.redrafted", f"approval:{old.pk}", actor=who, title=old.title, revision=fresh.revision,
+        changed=changed, type=content["type"], digest=old.digest, **said,
+    )  # fmt: skip
+    _supersede(t, old, fresh, via="edit")
+    _open(t, fresh, _candidates(requirement, t.run), step=old.step.name)
+    return fresh
+
+
+def action_of(approval: Approval, content: dict[str, Any]) -> Action:
+    """The action these bound values make, in the words of a request."""
+    return Action(
+        content["args"],
+        type=content["type"],
+        title=approval.title,
+        impact=content["impact"],
+        description=approval.description,
+        target=content["target"],
+        reversible=content["reversible"],
     )
-    notifications.tell(t, "requested", approval)
+
+
+def _supersede(t: Transition, old: Approval, fresh: Approval, *, via: str) -> None:
+    t.move(old, ApprovalStatus.SUPERSEDED, decided_via=via)
+    t.write_first(old)  # one pending request a step and key
+    t.record("hitl.approval.superseded", f"approval:{old.pk}", title=old.title, revision=fresh.revision)
+
+
+def _open(t: Transition, approval: Approval, candidates: tuple[tuple[Candidate, ...], ...], *, step: str) -> None:
+    requirement = approval.required
+    t.add(approval)
     t.record(
         "hitl.approval.requested",
         f"approval:{approval.pk}",
         title=approval.title,
-        step=step.name,
-        key=key,
+        step=step,
+        key=approval.key,
         revision=approval.revision,
         digest=approval.digest,
         risk=approval.risk,
-        reviewers=list(proposal.requirement.stages[0].reviewers),
-        policy=proposal.requirement.policy,
+        reviewers=list(requirement.stages[0].reviewers),
+        policy=requirement.policy,
+        rule=requirement.rule,
         expires_at=approval.expires_at.isoformat(),
     )
-    return approval
+    if requirement.auto or approval.level == "info":
+        _pass(t, approval, candidates)
+        return
+    source = "requester" if requirement.by_requester else "policy"
+    rows = [
+        assignment(approval, stage, candidate, source) for stage, asked in enumerate(candidates) for candidate in asked
+    ]
+    t.add(*rows)
+    notifications.tell(t, "requested", approval)
+    enough_people(t, approval, [], asked=[row for row in rows if row.stage == 0])
+
+
+def _pass(t: Transition, approval: Approval, candidates: tuple[tuple[Candidate, ...], ...]) -> None:
+    """By rule or because it only informs: approved at once, and nobody decided it."""
+    t.move(approval, ApprovalStatus.APPROVED, decided_via="policy")
+    start = t.now + timedelta(seconds=approval.cool_off)
+    t.set(approval, not_before=start if approval.cool_off else None)
+    t.set(approval, execute_by=start + timedelta(seconds=approval.execute_within))
+    said = {"title": approval.title, "digest": approval.digest, "rule": approval.required.rule}
+    if approval.required.auto:
+        t.record("hitl.approval.passed", f"approval:{approval.pk}", why=f"its policy says so ({said['rule']})", **said)
+        return
+    t.add(*(assignment(approval, 0, candidate, "policy") for candidate in candidates[0]))
+    t.record("hitl.approval.informed", f"approval:{approval.pk}", **said)
+    notifications.tell(t, "info", approval)
+
+
+def _copy(t: Transition, old: Approval, who: Actor, body: bytes, requirement: Requirement) -> Approval:
+    """The next revision of a request, begun anew but for its words."""
+    kept = {field.attname: getattr(old, field.attname) for field in Approval._meta.concrete_fields}
+    action_type = str(parse(body)["type"])
+    stage = requirement.stages[0]
+    other = action_type != old.action_type
+    content = {**parse(body), "revision": old.revision + 1}
+    bound = canonical(content, what="action")
+    return Approval(
+        **kept
+        | {
+            "id": uuid7(),
+            "revision": old.revision + 1,
+            "supersedes_id": old.pk,
+            "action_type": action_type,
+            "action_model": "" if other else old.action_model,
+            "action_bytes": bound,
+            "digest": binding_digest(bound),
+            "action_digest": action_digest(bound),
+            "args_schema": (old.types or {}).get(action_type) if other else old.args_schema,
+            "requirement": requirement.model_dump(mode="json"),
+            "level": requirement.level,
+            "phrase": _phrase(requirement, old.phrase, action_type),
+            "edited_by_id": int(who.id) if who.id.isdigit() else who.id,
+            "stage": 0,
+            "stage_opened_at": t.now,
+            "opened_at": t.now,
+            "expires_at": t.now + timedelta(seconds=stage.timeout or 0),
+            **times(stage, t.now, t.now),
+            "rung": 0,
+            "fell_back": False,
+            "unsatisfiable": False,
+            "reminded_at": None,
+            "claimed_by_id": None,
+            "claimed_until": None,
+        }
+    )
 
 
 def _approval(t: Transition, step: Step, proposal: Proposal, key: str, old: Approval | None) -> Approval:
     action, gate, run = proposal.action, proposal.gate, t.run
+    stage = proposal.requirement.stages[0]
     revision = old.revision + 1 if old else 1
     within = gate.execute_within or conf.EXECUTE_WITHIN.total_seconds()
     body = _bytes(t, step, action, key=key, revision=revision, within=within)
@@ -105,10 +224,13 @@ def _approval(t: Transition, step: Step, proposal: Proposal, key: str, old: Appr
         action_digest=action_digest(body),
         args_schema=action.schema(),
         editable=None if gate.editable is None else list(gate.editable),
+        types=dict(gate.types) or None,
+        max_revisions=gate.max_revisions,
+        on_max_revisions=gate.on_max_revisions,
         risk=proposal.risk,
         reversible=action.reversible,
-        level=proposal.requirement.level,
-        phrase=_phrase(proposal),
+        level=proposal.requirement.level or "confirm",
+        phrase=_phrase(proposal.requirement, gate.phrase, action.type),
         requirement=proposal.requirement.model_dump(mode="json"),
         prevent_self_review=proposal.requirement.prevent_self_review,
         requester_id=run.requester_id,
@@ -116,7 +238,9 @@ def _approval(t: Transition, step: Step, proposal: Proposal, key: str, old: Appr
         agent_key_id=_key_of(run),
         authors=run.authors,
         opened_at=t.now,
-        expires_at=t.now + _timeout(proposal),
+        stage_opened_at=t.now,
+        expires_at=t.now + timedelta(seconds=stage.timeout or 0),
+        **times(stage, t.now, t.now),
         cool_off=gate.cool_off,
         execute_within=within,
     )
@@ -141,18 +265,8 @@ def _newest(step: Step, key: str) -> Approval | None:
     return Approval.objects.revisions(step.run_id, step.name, key).first()
 
 
-def _timeout(proposal: Proposal) -> timedelta:
-    if proposal.gate.timeout is not None:
-        return timedelta(seconds=proposal.gate.timeout)
-    critical: timedelta = conf.CRITICAL_GATE_TIMEOUT
-    usual: timedelta = conf.GATE_TIMEOUT
-    return critical if proposal.risk == "critical" else usual
-
-
-def _phrase(proposal: Proposal) -> str:
-    if proposal.requirement.level != "verify":
-        return ""
-    return proposal.gate.phrase or f"APPROVE {proposal.action.type}"
+def _phrase(requirement: Requirement, phrase: str, action_type: str) -> str:
+    return (phrase or f"APPROVE {action_type}") if requirement.level == "verify" else ""
 
 
 def _key_of(run: Run) -> Any:

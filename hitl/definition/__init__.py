@@ -21,8 +21,9 @@ from hitl.definition.outcomes import (
     Signal,
     Timer,
 )
+from hitl.definition.policy import PolicyDocument, Rule, choose
 from hitl.definition.specs import Definition, GateSpec, StepSpec
-from hitl.definition.values import PolicyDocument, Requirement, Stage
+from hitl.definition.values import Requirement, Stage
 
 __all__ = [
     "Action",
@@ -39,6 +40,7 @@ __all__ = [
     "PolicyDocument",
     "Requirement",
     "Restart",
+    "Rule",
     "Signal",
     "Stage",
     "StepRef",
@@ -46,6 +48,7 @@ __all__ = [
     "Timer",
     "Workflow",
     "canonical",
+    "choose",
     "digest",
     "parse",
     "workflow",

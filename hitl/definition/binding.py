@@ -46,9 +46,9 @@ def bind(
     )
 
 
-def with_args(binding: bytes, args: dict[str, Any]) -> bytes:
-    """The same binding with edited arguments."""
-    return canonical({**parse(binding), "args": args}, what="action")
+def edited(binding: bytes, args: dict[str, Any], action_type: str) -> bytes:
+    """The same binding with edited arguments, perhaps of another type."""
+    return canonical({**parse(binding), "args": args, "type": action_type}, what="action")
 
 
 def binding_digest(binding: bytes) -> str:

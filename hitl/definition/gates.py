@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
+from hitl.definition.action import model_schema
+from hitl.definition.policy.rules import Rule
 from hitl.definition.specs import GateSpec
-from hitl.definition.values import Requirement, Stage, explain, seconds
-from hitl.exceptions import InvalidWorkflow
+from hitl.definition.values import RISKS, Requirement, Stage, explain, seconds
+from hitl.exceptions import InvalidPolicy, InvalidWorkflow
 
 
 def gate_spec(
@@ -18,10 +20,14 @@ def gate_spec(
     *,
     policy: str = "",
     reviewers: Iterable[str] | None = None,
+    stages: Iterable[Stage | dict[str, Any]] | None = None,
+    rules: Iterable[Rule | dict[str, Any]] = (),
     approvals: int | None = None,
     rejections: int | None = None,
+    remind: Iterable[timedelta | str] | None = None,
     comment: str | None = None,
     prevent_self_review: bool | None = None,
+    step_up: dict[str, str] | None = None,
     title: str = "",
     impact: str = "",
     description: str = "",
@@ -38,26 +44,34 @@ def gate_spec(
     cool_off: timedelta | None = None,
     revise: str = "",
     max_revisions: int = 3,
+    on_max_revisions: str = "reject",
+    types: dict[str, type[BaseModel] | dict[str, Any] | None] | None = None,
     calls_action: bool = False,
     calls_risk: bool = False,
 ) -> GateSpec:
     """How a gate asks; `where` begins every message.
 
-    `policy` names a stored policy; otherwise `reviewers` (`"group:NAME"`, `"user:NAME"`), how many `approvals` let it
-    pass and how many `rejections` refuse it. `level="verify"` makes the reviewer type `phrase`. `timeout` is how long
-    people have, `on_timeout` what silence means (refused unless low risk and reversible: `"approve"`).
-    `editable` are the arguments reviewers may change (default: all). `execute_within` is how long the approval is good
-    for, `cool_off` how long it can be revoked before the step may start. When a revision is asked for, the run goes
-    back to the step `revise` (default: the one that proposed), at most `max_revisions` times. Raises InvalidWorkflow.
+    `policy` names a stored policy; otherwise `reviewers` (`"group:NAME"`, `"user:NAME"`, or `"requester"` alone), how
+    many `approvals` let it pass and how many `rejections` refuse it, or several `stages` one after the other; `rules`
+    change that where their condition holds. `remind` says after how long people are reminded.
+    `level="verify"` makes the reviewer type `phrase`; `level="info"` tells people and goes on. `timeout` is how long
+    each stage has, `on_timeout` what silence means (refused unless low risk and reversible: `"approve"`, or
+    `"escalate"`). `editable` are the arguments reviewers may change (default: all); `types` are other actions they may
+    make of it, each with its model or schema. `execute_within` is how long the approval is good for, `cool_off` how
+    long it can be revoked before the step may start. When a revision is asked for, the run goes back to the step
+    `revise` (default: the one that proposed), at most `max_revisions` times, and then refuses or escalates
+    (`on_max_revisions`). Raises InvalidWorkflow.
     """
     inline = {
         "approvals": approvals,
         "rejections": rejections,
+        "remind": None if remind is None else tuple(remind),
         "comment": comment,
         "prevent_self_review": prevent_self_review,
+        "step_up": step_up,
     }
     given = {name: value for name, value in inline.items() if value is not None}
-    _check_who(where, policy, reviewers, given)
+    _check_who(where, policy, reviewers, stages, given)
     _check_how(where, level, phrase, editable)
     _check_silence(where, on_timeout, sure_risk=None if calls_risk else risk, reversible=reversible)
     check_durations(where, timeout=timeout, execute_within=execute_within)
@@ -65,7 +79,10 @@ def gate_spec(
     try:
         return GateSpec(
             policy=policy,
-            requirement=None if reviewers is None else _inline(tuple(reviewers), given),
+            requirement=None if policy else _inline(reviewers, stages, given, risk=None if calls_risk else risk),
+            rules=tuple(Rule.model_validate(rule) for rule in rules),
+            types={name: _schema(model) for name, model in (types or {}).items()},
+            on_max_revisions=on_max_revisions,
             title=title,
             impact=impact,
             description=description,
@@ -86,22 +103,34 @@ def gate_spec(
         )
     except ValidationError as error:
         raise InvalidWorkflow(f"{where}: {explain(error)}") from error
+    except InvalidPolicy as error:
+        raise InvalidWorkflow(f"{where}: {error.message}") from error
 
 
-def _check_who(where: str, policy: str, reviewers: Iterable[str] | None, given: dict[str, Any]) -> None:
-    if (reviewers is None) == (not policy):
-        raise InvalidWorkflow(f"{where} needs either policy= or reviewers=: no reviewers means nobody can answer")
-    if isinstance(reviewers, str):
-        raise InvalidWorkflow(f"{where}: reviewers= is a list, not the text {reviewers!r}")
+def _check_who(
+    where: str, policy: str, reviewers: Iterable[str] | None, stages: Iterable[Any] | None, given: dict[str, Any]
+) -> None:
+    if (reviewers is not None) + (stages is not None) + bool(policy) != 1:
+        raise InvalidWorkflow(
+            f"{where} needs one of policy=, reviewers= and stages=: no reviewers means nobody can answer"
+        )
+    for name, value in (("reviewers", reviewers), ("stages", stages)):
+        if isinstance(value, str | dict):
+            raise InvalidWorkflow(f"{where}: {name}= is a list, not {value!r}")
     if policy and given:
         raise InvalidWorkflow(f"{where}: {', '.join(given)} would be ignored: the policy {policy!r} says so itself")
+    for_one = sorted(given.keys() & {"approvals", "rejections", "remind"})
+    if stages is not None and for_one:
+        raise InvalidWorkflow(f"{where}: {', '.join(for_one)} belongs into each of the stages")
 
 
 def _check_how(where: str, level: str | None, phrase: str, editable: Iterable[str] | None) -> None:
     if isinstance(editable, str):
         raise InvalidWorkflow(f"{where}: editable= is a list, not the text {editable!r}")
-    if (level == "verify") != bool(phrase.strip()):
-        raise InvalidWorkflow(f"{where}: level='verify' and phrase= belong together")
+    if phrase.strip() and level != "verify":
+        raise InvalidWorkflow(f"{where}: phrase= belongs to level='verify'")
+    if level == "verify" and not phrase.strip():
+        raise InvalidWorkflow(f"{where}: level='verify' needs the phrase= that people type")
 
 
 def _check_silence(where: str, on_timeout: str | None, *, sure_risk: str | None, reversible: bool) -> None:
@@ -118,6 +147,17 @@ def check_durations(where: str, *, least: timedelta = timedelta(microseconds=1),
             raise InvalidWorkflow(f"{where}: {name} must be longer than nothing, not {delta}")
 
 
-def _inline(reviewers: tuple[str, ...], given: dict[str, Any]) -> Requirement:
-    votes = {name: given.pop(name) for name in ("approvals", "rejections") if name in given}
-    return Requirement(stages=(Stage(reviewers=reviewers, **votes),), **given)
+def _inline(
+    reviewers: Iterable[str] | None, stages: Iterable[Any] | None, given: dict[str, Any], *, risk: str | None
+) -> Requirement:
+    if stages is None:
+        votes = {name: given.pop(name) for name in ("approvals", "rejections", "remind") if name in given}
+        stages = [Stage(reviewers=tuple(reviewers or ()), **votes)]
+    found = Requirement(stages=tuple(Stage.model_validate(stage) for stage in stages), **given)
+    if risk is not None and risk in RISKS:
+        found.at(risk, reversible=False)
+    return found
+
+
+def _schema(model: type[BaseModel] | dict[str, Any] | None) -> dict[str, Any] | None:
+    return model_schema(model) if isinstance(model, type) else model

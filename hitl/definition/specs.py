@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from hitl.definition.canonical import canonical, digest
+from hitl.definition.policy.rules import Rule
 from hitl.definition.values import Level, OnTimeout, Requirement, Risk, Value
 
 
@@ -31,6 +32,9 @@ class GateSpec(Value):
     cool_off: float = 0
     revise: str = ""
     max_revisions: int = Field(default=3, ge=0, le=100)
+    on_max_revisions: Literal["reject", "escalate"] = "reject"
+    rules: tuple[Rule, ...] = ()
+    types: dict[str, dict[str, Any] | None] = {}
     question: str = ""
     response_schema: dict[str, Any] | None = None
     calls_action: bool = False

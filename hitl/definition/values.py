@@ -4,18 +4,55 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from hitl.exceptions import InvalidPolicy
 
-Level = Literal["confirm", "verify"]
+Level = Literal["info", "confirm", "verify"]
 Risk = Literal["low", "medium", "high", "critical"]
-OnTimeout = Literal["reject", "approve"]
+OnTimeout = Literal["reject", "approve", "escalate"]
 CommentRule = Literal["never", "on_approve", "on_reject", "always"]
 
-_REVIEWER = re.compile(r"(group|user):\S(.*\S)?")
+RISKS: tuple[Risk, ...] = ("low", "medium", "high", "critical")
+REQUESTER = "requester"
+
+_REVIEWER = re.compile(r"(group|user):\S(.*\S)?|requester")
+_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+_LONGEST = timedelta(days=366).total_seconds()
+
+
+def _as_seconds(value: Any) -> Any:
+    """`4h`, `1h30m`, `2d`, a timedelta, or seconds."""
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, str):
+        found = _DURATION.fullmatch(value.strip())
+        if found is None or not any(found.groups()):
+            raise ValueError(f"{value!r} is no duration: write 45m, 4h, 1h30m or 2d")
+        days, hours, minutes, secs = (int(part or 0) for part in found.groups())
+        return timedelta(days=days, hours=hours, minutes=minutes, seconds=secs).total_seconds()
+    return value
+
+
+Duration = Annotated[float, BeforeValidator(_as_seconds), Field(gt=0, le=_LONGEST)]
+
+
+def _reviewers(names: tuple[str, ...]) -> tuple[str, ...]:
+    for name in names:
+        if not _REVIEWER.fullmatch(name):
+            raise ValueError(f"{name!r} is no reviewer: write 'group:NAME' or 'user:NAME'")
+    return tuple(dict.fromkeys(names))
 
 
 class Value(BaseModel):
@@ -24,74 +61,133 @@ class Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class Escalation(Value):
+    """One more step up the escalation ladder: `after` so long in a stage, `to` these people, beside those asked so far
+    (`add`) or in their place (`replace`)."""
+
+    after: Duration
+    to: tuple[str, ...] = Field(min_length=1)
+    mode: Literal["add", "replace"] = "add"
+
+    @field_validator("to")
+    @classmethod
+    def _named(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if REQUESTER in names:
+            raise ValueError("a request is never escalated to the one who asks")
+        return _reviewers(names)
+
+
 class Stage(Value):
-    """One sign-off: `approvals` of the reviewers must agree; `rejections` of them refuse it."""
+    """One sign-off: `approvals` of the reviewers must agree; `rejections` of them refuse it.
+
+    Without `approvals` it is one, or two where the risk is critical and there is no other stage. Times count from the
+    moment the stage opens; `fallback` are asked when the others cannot reach the quorum.
+    """
 
     reviewers: tuple[str, ...] = Field(min_length=1)
-    approvals: int = Field(default=1, ge=1, le=100)
+    approvals: int | None = Field(default=None, ge=1, le=100)
     rejections: int = Field(default=1, ge=1, le=100)
+    timeout: Duration | None = None
+    remind: tuple[Duration, ...] = Field(default=(), max_length=20)
+    escalate: tuple[Escalation, ...] = Field(default=(), max_length=10)
+    fallback: tuple[str, ...] = ()
 
-    @field_validator("reviewers")
+    @field_validator("reviewers", "fallback")
     @classmethod
-    def _named(cls, reviewers: tuple[str, ...]) -> tuple[str, ...]:
-        for name in reviewers:
-            if not _REVIEWER.fullmatch(name):
-                raise ValueError(f"{name!r} is no reviewer: write 'group:NAME' or 'user:NAME'")
-        return tuple(dict.fromkeys(reviewers))
+    def _named(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        return _reviewers(names)
 
     @model_validator(mode="after")
     def _satisfiable(self) -> Self:
-        people = all(name.startswith("user:") for name in self.reviewers)
-        if people and self.approvals > len(self.reviewers):
-            raise ValueError(f"{self.approvals} approvals are asked of {len(self.reviewers)} people")
+        people = all(name.startswith("user:") for name in (*self.reviewers, *self.fallback))
+        if people and not self.escalate and self.need > len({*self.reviewers, *self.fallback}):
+            raise ValueError(f"{self.need} approvals are asked of {len(self.reviewers)} people")
+        if self.by_requester and (self.reviewers != (REQUESTER,) or self.need > 1 or self.escalate):
+            raise ValueError("the requester confirms alone: no other reviewers, no quorum, no escalation")
+        if REQUESTER in self.fallback:
+            raise ValueError("the requester is no fallback for other people")
+        for name, after in (("remind", list(self.remind)), ("escalate", [rung.after for rung in self.escalate])):
+            if after != sorted(after) or (self.timeout and after and after[-1] >= self.timeout):
+                raise ValueError(f"{name}: times come in their order, and before the timeout")
         return self
+
+    @property
+    def need(self) -> int:
+        """How many approvals let it pass."""
+        return self.approvals or 1
+
+    @property
+    def by_requester(self) -> bool:
+        """Whether it is a confirmation by the person who asked."""
+        return REQUESTER in self.reviewers
+
+    def at(self, approvals: int, timeout: float | None) -> Stage:
+        """The stage with these for what it leaves open; what would come after its end is left out."""
+        ends = self.timeout or timeout
+        return Stage.model_validate(
+            {
+                **self.model_dump(),
+                "approvals": self.approvals or approvals,
+                "timeout": ends,
+                "remind": [after for after in self.remind if not ends or after < ends],
+                "escalate": [rung for rung in self.escalate if not ends or rung.after < ends],
+            }
+        )
+
+
+def _together(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+    if len(stages) > 1 and any(stage.by_requester for stage in stages):
+        raise ValueError("a confirmation by the requester is never one stage of several")
+    return stages
+
+
+Stages = Annotated[tuple[Stage, ...], AfterValidator(_together), Field(max_length=10)]
 
 
 class Requirement(Value):
-    """Who must say yes and how; the snapshot an approval carries. `policy` says where it came from."""
+    """Who must say yes and how; the snapshot an approval carries. `policy` and `rule` say where it came from."""
 
-    stages: tuple[Stage, ...] = Field(min_length=1)
-    level: Level = "confirm"
+    stages: Stages = Field(min_length=1)
+    level: Level | None = None
     on_timeout: OnTimeout = "reject"
     comment: CommentRule = "on_reject"
     prevent_self_review: bool = True
+    step_up: dict[Risk, Literal["password"]] = {}
+    extend: Duration = timedelta(days=7).total_seconds()
     policy: str = ""
+    rule: str = ""
+    auto: bool = False
 
+    @property
+    def need(self) -> int:
+        """How many approvals there must be over all stages."""
+        return sum(stage.need for stage in self.stages)
 
-class PolicyDefault(Value):
-    """What holds when no rule matches."""
+    @property
+    def by_requester(self) -> bool:
+        """Whether it is a confirmation by the person who asked."""
+        return self.stages[0].by_requester
 
-    stages: tuple[Stage, ...] = Field(min_length=1, max_length=1)
-    level: Level = "confirm"
-    on_timeout: OnTimeout = "reject"
-
-
-class PolicyDocument(Value):
-    """A named policy as people write it."""
-
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,99}$")
-    default: PolicyDefault
-    comment: CommentRule = "on_reject"
-    prevent_self_review: bool = True
-
-    @classmethod
-    def read(cls, document: Any) -> PolicyDocument:
-        """The document as a value; raises InvalidPolicy naming the field that is wrong."""
+    def at(self, risk: str, *, reversible: bool, timeout: float | None = None) -> Requirement:
+        """What holds at this risk, with nothing left open: critical needs two people and a typed phrase unless somebody
+        said otherwise, and silence or a rule pass only what is not dangerous. `timeout` is for stages without their
+        own. Raises InvalidPolicy for what can then not be asked, such as the requester's own yes to high risk."""
+        if self.by_requester and risk in ("high", "critical"):
+            raise InvalidPolicy(f"{risk} risk is not for the requester to confirm alone: name other reviewers")
+        two = risk == "critical" and len(self.stages) == 1
+        silent = self.on_timeout == "approve" and not (risk == "low" and reversible)
         try:
-            return cls.model_validate(document)
+            return self.model_copy(
+                update={
+                    "stages": tuple(stage.at(2 if two else 1, timeout) for stage in self.stages),
+                    "level": self.level or ("verify" if risk == "critical" else "confirm"),
+                    "on_timeout": "reject" if silent else self.on_timeout,
+                    "prevent_self_review": self.prevent_self_review and not self.by_requester,
+                    "step_up": {name: how for name, how in self.step_up.items() if name == risk},
+                }
+            )
         except ValidationError as error:
-            raise InvalidPolicy(explain(error)) from error
-
-    def requirement(self, version: int) -> Requirement:
-        """The requirement this policy makes, marked with its name and version."""
-        return Requirement(
-            stages=self.default.stages,
-            level=self.default.level,
-            on_timeout=self.default.on_timeout,
-            comment=self.comment,
-            prevent_self_review=self.prevent_self_review,
-            policy=f"{self.name} v{version}",
-        )
+            raise InvalidPolicy(f"at {risk} risk: {explain(error)}") from error
 
 
 def explain(error: ValidationError) -> str:

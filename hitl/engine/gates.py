@@ -14,6 +14,7 @@ from typing import Any
 
 from hitl import decisions, parked, progress
 from hitl.decisions import Proposal
+from hitl.decisions.resolve import envelope
 from hitl.definition import Action, StepSpec, registry
 from hitl.definition.action import from_json
 from hitl.definition.text import told
@@ -21,6 +22,7 @@ from hitl.engine.claim import Picked
 from hitl.engine.context import Context
 from hitl.exceptions import HitlError, InvalidAction
 from hitl.models import Run, Step
+from hitl.policies import Asks
 from hitl.states import StepStatus
 from hitl.transitions import Transition, definition_of, locked
 
@@ -64,7 +66,9 @@ def apply(t: Transition, step: Step, found: Evaluated) -> bool:
     """Open the gate or skip the step; False when it is simply to run."""
     if found.proposal is not None:
         t.move(step, StepStatus.WAITING, waiting_for="approval:")
-        decisions.request(t, step, found.proposal)
+        approval = decisions.request(t, step, found.proposal)
+        if not approval.is_pending:  # its policy let it pass, or it only informs
+            t.move(step, StepStatus.SUCCEEDED, output=envelope(approval))
         return True
     if not found.run:
         t.move(step, StepStatus.SKIPPED)
@@ -116,7 +120,11 @@ def evaluate(run: Run, spec: StepSpec, outputs: dict[str, Any]) -> Evaluated:
     proposed = _of(recipe.actions if recipe else None, spec)(ctx) if calls else _proposed(spec, outputs, ctx)
     action = as_action(proposed, spec)
     risk = _of(recipe.risks if recipe else None, spec)(action) if spec.asks.calls_risk else None
-    return Evaluated(proposal=decisions.prepare(spec.asks, action, risk=risk))
+    return Evaluated(proposal=decisions.prepare(spec.asks, action, asks=_asks(run, spec), risk=risk))
+
+
+def _asks(run: Run, spec: StepSpec) -> Asks:
+    return Asks(run, definition_of(run.workflow_id).name, spec.name)
 
 
 def _proposed(spec: StepSpec, outputs: dict[str, Any], ctx: Context) -> Any:

@@ -23,8 +23,9 @@ from hitl.engine.outcome import held
 from hitl.engine.signals import take_waiting
 from hitl.engine.start import child_run
 from hitl.models import Approval, Result, Step
+from hitl.policies import Asks
 from hitl.states import ApprovalStatus, StepStatus
-from hitl.transitions import Transition
+from hitl.transitions import Transition, definition_of
 
 
 def park(claimed: Claimed, pause: Park) -> bool:
@@ -33,7 +34,8 @@ def park(claimed: Claimed, pause: Park) -> bool:
     Policies and reviewers are looked up before the run is locked. Raises LeaseLost for a worker that was too slow.
     """
     asks = [pause] if isinstance(pause, WaitForApproval) else list(getattr(pause, "asks", ()))
-    proposals = {ask.key: decisions.prepare(ask.gate, ask.action) for ask in asks}
+    origin = Asks(claimed.run, definition_of(claimed.run.workflow_id).name, claimed.step.name, claimed.step.iteration)
+    proposals = {ask.key: decisions.prepare(ask.gate, ask.action, asks=origin) for ask in asks}
     if isinstance(pause, WaitForRun):
         canonical(pause.input, what=f"input of run_workflow({pause.name!r})", limit=conf.MAX_PAYLOAD)
     with held(claimed) as (t, step):
@@ -53,7 +55,8 @@ def _signal(t: Transition, step: Step, pause: WaitForSignal, proposals: dict[str
 
 def _approval(t: Transition, step: Step, pause: WaitForApproval, proposals: dict[str, Proposal]) -> bool:
     _wait(t, step, f"approval:{pause.key}")
-    _ask(t, step, pause, proposals)
+    if _ask(t, step, pause, proposals) is not None:
+        parked.wake(t, step, guarded=True)
     return False
 
 
@@ -77,17 +80,24 @@ def _any(t: Transition, step: Step, pause: WaitForAny, proposals: dict[str, Prop
     _wait(t, step, f"any:{pause.name}", wake_at=t.now + pause.delta)
     keys = [ask.key for ask in pause.asks]
     _note(t, step, f"any-of:{pause.name}", {"signal": list(pause.signals), "approval": keys})
-    for ask in pause.asks:
-        _ask(t, step, ask, proposals)
+    passing = [ask for ask in pause.asks if proposals[ask.key].passes]
+    for ask in passing[:1] or pause.asks:
+        passed = _ask(t, step, ask, proposals)
+        if passed is not None:
+            won = {"kind": "approval", "name": ask.key, "value": str(passed.pk)}
+            parked.answer(t, step, f"any:{pause.name}", won)
+            progress.close_approvals(t, why=f"approval {ask.key} came first", steps=[step])
+            parked.wake(t, step, guarded=True)
     return False
 
 
-def _ask(t: Transition, step: Step, pause: WaitForApproval, proposals: dict[str, Proposal]) -> None:
-    """Open the request, or keep the one that is pending about the same arguments."""
+def _ask(t: Transition, step: Step, pause: WaitForApproval, proposals: dict[str, Proposal]) -> Approval | None:
+    """Open the request, or keep the one that is pending about the same arguments; returns one that passed at once."""
     old = Approval.objects.filter(step=step.pk, key=pause.key).order_by("-revision").first()
     if old is not None and old.status == ApprovalStatus.PENDING and old.args == pause.action.args:
-        return
-    decisions.request(t, step, proposals[pause.key], key=pause.key)
+        return None
+    approval = decisions.request(t, step, proposals[pause.key], key=pause.key)
+    return None if approval.is_pending else approval
 
 
 def _wait(t: Transition, step: Step, waiting_for: str, *, wake_at: datetime | None = None) -> None:

@@ -7,10 +7,13 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from hitl.decisions import inbox
 from hitl.exceptions import UnknownRun
-from hitl.models import Approval, Event, Run, Step
+from hitl.models import Event, Run, Step
 from hitl.states import StepStatus
 from hitl.transitions import as_uuid
+
+_MOST = 1000
 
 
 def get_event(run: Run | uuid.UUID | str, key: str) -> Any:
@@ -23,11 +26,11 @@ def get_event(run: Run | uuid.UUID | str, key: str) -> Any:
 
 
 def waiting(*, workflow: str = "", for_: Any = None) -> QuerySet[Step]:
-    """Steps that wait, the longest waiting first: of one workflow, or for one user's decision."""
+    """Steps that wait, the longest waiting first: of one workflow, or for one user's decision
+    (then at most a thousand, those due soonest)."""
     rows = Step.objects.filter(status=StepStatus.WAITING).select_related("run__workflow").order_by("parked_at")
     if workflow:
         rows = rows.filter(run__workflow__name=workflow)
     if for_ is not None:
-        asked = Approval.objects.pending().asked_of(for_).not_own(for_)
-        rows = rows.filter(pk__in=asked.values("step"))
+        rows = rows.filter(pk__in=[approval.step_id for approval in inbox(for_, limit=_MOST)])
     return rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -17,6 +18,8 @@ from hitl.models.policies import ApiKey
 from hitl.models.runs import Run, Step
 from hitl.states import ApprovalStatus, Verdict
 
+SOURCES = ("policy", "requester", "delegate", "assigned", "escalation", "fallback")
+
 
 class ApprovalQuerySet(models.QuerySet["Approval"]):
     """Which requests."""
@@ -25,12 +28,15 @@ class ApprovalQuerySet(models.QuerySet["Approval"]):
         """Every revision of one request, the newest first: a revision of a gate stands on a new row of its step."""
         return self.filter(run=run_id, step__name=step, key=key).order_by("-revision")
 
-    def not_own(self, user: Any) -> ApprovalQuerySet:
-        """Without those the user asked for, in person or by an agent of theirs, where that keeps them from deciding."""
-        own = Q(requester=user.pk) | Q(on_behalf_of=user.pk)
-        keys = ApiKey.objects.filter(owner_user=user.pk)
-        own |= Q(authors__contains=f",{user.pk},")
-        return self.exclude(own, prevent_self_review=True).exclude(agent_key__in=keys, prevent_self_review=True)
+    def not_own(self, people: Iterable[Any]) -> ApprovalQuerySet:
+        """Without those that one of these people asked for, in person or by an agent of theirs, where that keeps them
+        from deciding; and without what one of them wrote into it."""
+        users = list(people)
+        own = Q(requester__in=users) | Q(on_behalf_of__in=users)
+        own |= Q(agent_key__in=ApiKey.objects.filter(owner_user__in=users), agent_key__isnull=False)
+        for user in users:
+            own |= Q(authors__contains=f",{user},")
+        return self.exclude(own, prevent_self_review=True).exclude(edited_by__in=users, edited_by__isnull=False)
 
     def pending(self) -> ApprovalQuerySet:
         """Those nobody has decided yet."""
@@ -44,19 +50,22 @@ class ApprovalQuerySet(models.QuerySet["Approval"]):
         """Approved ones that were not used in time."""
         return self.filter(status=ApprovalStatus.APPROVED, consumed_at=None, execute_by__lte=now)
 
-    def asked_of(self, user: Any) -> ApprovalQuerySet:
-        """Those the user is a candidate for, by name or by a group they are in now, at the current stage."""
-        asked = Assignment.objects.filter(approval=models.OuterRef("pk"), stage=models.OuterRef("stage")).filter(
-            Q(user=user.pk) | Q(group__in=Group.objects.filter(user=user.pk))
-        )
-        return self.filter(models.Exists(asked))
+    def remind_due(self, now: datetime) -> ApprovalQuerySet:
+        """Pending ones whose reviewers are to be reminded."""
+        return self.pending().filter(remind_at__lte=now)
 
-    def visible_to(self, user: Any) -> ApprovalQuerySet:
-        """Those the user was ever asked about, asked for, or decided; all of them with the view permission."""
+    def escalate_due(self, now: datetime) -> ApprovalQuerySet:
+        """Pending ones that are to go one rung up."""
+        return self.pending().filter(escalate_at__lte=now)
+
+    def visible_to(self, user: Any, people: Iterable[Any]) -> ApprovalQuerySet:
+        """Those the user, or one of the people they stand in for, was ever asked about, and those the user asked for or
+        decided; all of them with the view permission."""
         if user.is_active and user.has_perm("hitl.view_approval"):
             return self
+        users = list(people)
         asked = Assignment.objects.filter(approval=models.OuterRef("pk")).filter(
-            Q(user=user.pk) | Q(group__in=Group.objects.filter(user=user.pk))
+            Q(user__in=users) | Q(group__in=Group.objects.filter(user__in=users))
         )
         voted = Decision.objects.filter(approval=models.OuterRef("pk"), actor=user.pk)
         return self.filter(Q(requester=user.pk) | Q(on_behalf_of=user.pk) | models.Exists(asked) | models.Exists(voted))
@@ -93,6 +102,7 @@ class Approval(models.Model):
     effective_digest = models.CharField(max_length=64, blank=True)
     args_schema = models.JSONField(null=True, blank=True)
     editable = models.JSONField(null=True, blank=True)
+    types = models.JSONField(null=True, blank=True, help_text="other actions reviewers may make of it")
     context = models.JSONField(null=True, blank=True)
     risk = models.CharField(max_length=20)
     reversible = models.BooleanField(default=False)
@@ -101,16 +111,24 @@ class Approval(models.Model):
     requirement = models.JSONField()
     prevent_self_review = models.BooleanField(default=True, editable=False)
     stage = models.PositiveSmallIntegerField(default=0)
+    stage_opened_at = models.DateTimeField()
+    rung = models.PositiveSmallIntegerField(default=0, help_text="escalations of this stage so far")
+    fell_back = models.BooleanField(default=False, help_text="the fallback of this stage is asked")
+    unsatisfiable = models.BooleanField(default=False, help_text="the people left cannot reach the quorum")
+    max_revisions = models.PositiveSmallIntegerField(default=3)
+    on_max_revisions = models.CharField(max_length=20, default="reject")
     status = status(ApprovalStatus)
     requester = person()
     on_behalf_of = person()
     authors = models.CharField(max_length=500, blank=True, editable=False, help_text="as on the run when it opened")
+    edited_by = person()
     agent_key = models.ForeignKey(
         "hitl.ApiKey", models.PROTECT, null=True, blank=True, related_name="+", db_index=False
     )
     opened_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     remind_at = models.DateTimeField(null=True, blank=True)
+    reminded_at = models.DateTimeField(null=True, blank=True)
     escalate_at = models.DateTimeField(null=True, blank=True)
     cool_off = models.FloatField(default=0)
     execute_within = models.FloatField()
@@ -150,6 +168,8 @@ class Approval(models.Model):
         ]
         indexes = [
             models.Index(fields=["expires_at"], name="hitl_approval_due", condition=Q(status="pending")),
+            models.Index(fields=["remind_at"], name="hitl_approval_remind", condition=Q(status="pending")),
+            models.Index(fields=["escalate_at"], name="hitl_approval_escalate", condition=Q(status="pending")),
             models.Index(
                 fields=["execute_by"],
                 name="hitl_approval_grant",
@@ -197,13 +217,20 @@ class Approval(models.Model):
 
 
 class Assignment(models.Model):
-    """Who is asked: one row for each user or group of a stage, so that an inbox is one indexed query."""
+    """Who is asked: one row for each user or group of a stage.
+
+    `due_at` is set while the request waits for this stage, so that an inbox is one short walk along an index whatever
+    lies behind it. `for_user` is who handed over; a row that was replaced by an escalation has `ended_at`.
+    """
 
     approval = models.ForeignKey(Approval, models.PROTECT, related_name="assignments", db_index=False)
     stage = models.PositiveSmallIntegerField(default=0)
     user = person()
     group = models.ForeignKey(Group, models.PROTECT, null=True, blank=True, related_name="+", db_index=False)
-    source = models.CharField(max_length=20, default="policy")
+    source = models.CharField(max_length=20, default="policy", choices=[(name, name) for name in SOURCES])
+    for_user = person()
+    due_at = models.DateTimeField(null=True, blank=True)
+    ended_at = models.DateTimeField(null=True, blank=True)
     first_seen_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
@@ -213,17 +240,23 @@ class Assignment(models.Model):
                 condition=Q(user=None, group__isnull=False) | Q(user__isnull=False, group=None),
             ),
             models.UniqueConstraint(
-                fields=["user", "approval", "stage"],
-                name="hitl_assignment_user",
-                condition=Q(user__isnull=False),
+                fields=["user", "approval", "stage"], name="hitl_assignment_user", condition=Q(user__isnull=False)
             ),
             models.UniqueConstraint(
-                fields=["group", "approval", "stage"],
-                name="hitl_assignment_group",
-                condition=Q(group__isnull=False),
+                fields=["group", "approval", "stage"], name="hitl_assignment_group", condition=Q(group__isnull=False)
             ),
         ]
-        indexes = [models.Index(fields=["approval", "stage"], name="hitl_assignment_stage")]
+        indexes = [
+            models.Index(fields=["approval", "stage"], name="hitl_assignment_stage"),
+            models.Index(
+                fields=["user", "due_at", "approval"], name="hitl_assignment_inbox_u", condition=Q(due_at__isnull=False)
+            ),
+            models.Index(
+                fields=["group", "due_at", "approval"],
+                name="hitl_assignment_inbox_g",
+                condition=Q(due_at__isnull=False),
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"group:{self.group_id}" if self.group_id else f"user:{self.user_id}"
@@ -242,6 +275,7 @@ class Decision(models.Model):
     reason_code = models.CharField(max_length=60, blank=True)
     digest = models.CharField(max_length=64, help_text="of what the person saw")
     edited_args = models.JSONField(null=True, blank=True)
+    edited_type = models.CharField(max_length=200, blank=True)
     response = models.JSONField(null=True, blank=True)
     channel = models.CharField(max_length=20)
     confirmation = models.JSONField(null=True, blank=True)
@@ -260,18 +294,3 @@ class Decision(models.Model):
 
     def __str__(self) -> str:
         return f"{self.verdict} by {self.actor_id}"
-
-
-class ReviewLink(models.Model):
-    """The link in a mail: only the hash of its token is kept."""
-
-    token_hash = models.BinaryField(max_length=32, unique=True)
-    approval = models.ForeignKey(Approval, models.PROTECT, related_name="links")
-    revision = models.PositiveIntegerField()
-    user = person(null=False, blank=False)
-    created_at = models.DateTimeField()
-    expires_at = models.DateTimeField()
-    first_used_at = models.DateTimeField(null=True, blank=True)
-
-    def __str__(self) -> str:
-        return f"link to {self.approval_id} for {self.user_id}"

@@ -24,12 +24,18 @@ Row = TypeVar("Row", bound=models.Model)
 _MOST_PARAMETERS = 20_000
 
 
-def write(inserts: Sequence[models.Model], updates: Sequence[tuple[models.Model, frozenset[str]]]) -> None:
-    """Write new rows and changed columns: one statement on PostgreSQL, one a table or row on SQLite.
+def write(
+    inserts: Sequence[models.Model],
+    updates: Sequence[tuple[models.Model, frozenset[str]]],
+    others: Sequence[tuple[str, list[Any]]] = (),
+) -> None:
+    """Write new rows and changed columns, and run some other statements of ours: one statement on PostgreSQL, one a
+    table or row on SQLite.
 
-    Constraints hold as ever; foreign keys are checked at commit, so the order of the parts does not matter.
+    Constraints hold as ever; foreign keys are checked at commit, so the order of the parts does not matter: no two of
+    them may touch the same row.
     """
-    parts = [*_inserts(inserts), *_updates(updates)]
+    parts = [*_inserts(inserts), *_updates(updates), *others]
     if not on_postgres():
         for text, params in parts:
             execute(text, params, fetch=False)

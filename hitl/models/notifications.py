@@ -56,3 +56,18 @@ class Notification(models.Model):
 
     def __str__(self) -> str:
         return self.dedupe_key
+
+
+class ReviewLink(models.Model):
+    """The link in a mail: only the hash of its token is kept."""
+
+    token_hash = models.BinaryField(max_length=32, unique=True)
+    approval = models.ForeignKey(Approval, models.PROTECT, related_name="links")
+    revision = models.PositiveIntegerField()
+    user = person(null=False, blank=False)
+    created_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    first_used_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"link to {self.approval_id} for {self.user_id}"

@@ -9,7 +9,7 @@ from django.contrib.auth.models import Group
 from django.db import models
 from django.db.models import Q
 
-from hitl.definition.values import PolicyDocument
+from hitl.definition.policy import PolicyDocument
 from hitl.models.fields import key, person
 
 
@@ -37,6 +37,37 @@ class Policy(models.Model):
     def value(self) -> PolicyDocument:
         """The document as a value."""
         return PolicyDocument.read(self.document)
+
+
+class DelegationQuerySet(models.QuerySet["Delegation"]):
+    """Which delegations."""
+
+    def live(self, now: datetime) -> DelegationQuerySet:
+        """Those in force."""
+        return self.filter(revoked_at=None, starts_at__lte=now, ends_at__gt=now)
+
+
+class Delegation(models.Model):
+    """While it lasts, `to_user` may decide in the place of `from_user`: one of both, once. It goes no further."""
+
+    from_user = person(null=False, blank=False)
+    to_user = person(null=False, blank=False, related_name="hitl_delegations", db_index=True)
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    reason = models.TextField(blank=True)
+    created_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    objects = DelegationQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(name="hitl_delegation_other", condition=~Q(from_user=models.F("to_user"))),
+            models.CheckConstraint(name="hitl_delegation_order", condition=Q(ends_at__gt=models.F("starts_at"))),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.from_user_id} → {self.to_user_id}"
 
 
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):

@@ -10,10 +10,8 @@ import json
 import uuid
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.db import connection
 
 from hitl.models.approvals import Approval, Decision
@@ -183,29 +181,6 @@ def run_of_approval(approval_id: uuid.UUID) -> uuid.UUID | None:
     """The run a request belongs to."""
     rows = execute("SELECT run_id FROM hitl_approval WHERE id = %s", [uuid_param(approval_id)])
     return _id(rows[0][0]) if rows else None
-
-
-def asked(approval_id: uuid.UUID, stage: int, user_id: Any) -> tuple[bool, bool]:
-    """Whether this account is active now, and asked at this stage by name or by a group it is in now."""
-    rows = execute(_asked_sql(), [uuid_param(approval_id), stage, user_id])
-    return (bool(rows[0][0]), bool(rows[0][1])) if rows else (False, False)
-
-
-@lru_cache(maxsize=1)
-def _asked_sql() -> str:
-    """The query of `asked` for the project's own user model."""
-    user: Any = get_user_model()._meta
-    table, key = user.db_table, user.pk.column
-    active = "u.is_active" if any(field.name == "is_active" for field in user.concrete_fields) else "true"
-    groups = next((field for field in user.many_to_many if field.name == "groups"), None)
-    member = "false"
-    if groups is not None:
-        own, other = groups.m2m_column_name(), groups.m2m_reverse_name()
-        member = f"a.group_id IN (SELECT g.{other} FROM {groups.m2m_db_table()} g WHERE g.{own} = u.{key})"  # noqa: S608
-    return (
-        f"SELECT {active}, EXISTS (SELECT 1 FROM hitl_assignment a WHERE a.approval_id = %s AND a.stage = %s "  # noqa: S608
-        f"AND (a.user_id = u.{key} OR {member})) FROM {table} u WHERE u.{key} = %s"
-    )
 
 
 def lock_approval(approval_id: uuid.UUID) -> Approval:

@@ -19,7 +19,7 @@ from hitl import clock
 from hitl.conf import conf
 from hitl.crashpoints import crashpoint
 from hitl.exceptions import HitlError
-from hitl.models import Approval, Assignment, Notification
+from hitl.models import Approval, Assignment, Delegation, Notification
 from hitl.notifications.channels import email
 from hitl.policies import own_people, resolve
 from hitl.states import ApprovalStatus, NotificationStatus
@@ -28,7 +28,9 @@ from hitl.transitions import move_notification
 log = logging.getLogger(__name__)
 
 _HOLD = timedelta(minutes=5)  # how long a taken row is left alone
+_FOR_OPERATORS = "unsatisfiable"
 _INFO = "info"  # tells people and asks nothing
+_MODEL_BACKEND = "django.contrib.auth.backends.ModelBackend"
 _FIRST_RETRY = 30
 _LONGEST_RETRY = 3600
 
@@ -63,7 +65,8 @@ def _one(row: Notification) -> int:
 
 def _send(row: Notification, person: Any) -> int:
     try:
-        sent = email.send_info(row, person) if row.approval is None else email.send(row.kind, row.approval, person)
+        informs = row.kind == _INFO or row.approval is None
+        sent = email.send_info(row, person) if informs else email.send(row.kind, row.approval, person)
         crashpoint("after_send")
     except Exception as error:
         return _failed(row, error)
@@ -75,7 +78,7 @@ def _send(row: Notification, person: Any) -> int:
 def _to_all(row: Notification) -> int:
     """A row for everybody: find out who that is. A name that nobody has is tried again, since it may be corrected."""
     if row.approval is not None:
-        return int(_spread(row, recipients(row.approval)))
+        return int(_spread(row, operators() if row.kind == _FOR_OPERATORS else recipients(row.approval)))
     try:
         people = informed(row)
     except HitlError as error:
@@ -111,16 +114,22 @@ def _spread(row: Notification, people: list[Any]) -> bool:
     return done
 
 
+def operators() -> list[Any]:
+    """Those who are told when nobody else can help: active people with the permission to operate."""
+    found = get_user_model().objects.with_perm("hitl.operate", backend=_MODEL_BACKEND)
+    return list(found.filter(is_active=True).order_by("pk"))
+
+
 def recipients(approval: Approval) -> list[Any]:
-    """The people asked at this stage: active, each once over all groups, never those whose own request it is."""
-    asked = Assignment.objects.filter(approval=approval.pk, stage=approval.stage)
+    """The people asked at this stage: active, each once over all groups, with those who stand in
+    for them, never those whose own request it is."""
+    asked = Assignment.objects.filter(approval=approval.pk, stage=approval.stage, ended_at=None)
+    handed = Delegation.objects.live(clock.now()).filter(
+        Q(from_user__in=asked.values("user")) | Q(from_user__groups__in=asked.values("group"))
+    )
+    places = Q(pk__in=asked.values("user")) | Q(groups__in=asked.values("group")) | Q(pk__in=handed.values("to_user"))
     return list(
-        get_user_model()
-        .objects.filter(is_active=True)
-        .filter(Q(pk__in=asked.values("user")) | Q(groups__in=asked.values("group")))
-        .exclude(pk__in=_own(approval))
-        .order_by("pk")
-        .distinct()
+        get_user_model().objects.filter(places, is_active=True).exclude(pk__in=_own(approval)).order_by("pk").distinct()
     )
 
 
@@ -135,7 +144,8 @@ def informed(row: Notification) -> list[Any]:
 
 def _own(approval: Approval) -> list[Any]:
     """Those who may not decide because the request is theirs: a mail would only lead them astray."""
-    return list(own_people(approval)) if approval.prevent_self_review else []
+    own = own_people(approval) if approval.prevent_self_review else set()
+    return list((own | {approval.edited_by_id}) - {None})
 
 
 def _failed(row: Notification, error: Exception) -> int:

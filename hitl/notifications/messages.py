@@ -12,6 +12,12 @@ from hitl.definition.text import one_line
 from hitl.models import Approval, Notification
 
 _QUIET = ("high", "critical")
+LEADS = {
+    "reminder": "Reminder",
+    "escalated": "Escalated",
+    "stage": "Next stage",
+    "unsatisfiable": "Nobody left to decide",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +42,9 @@ def message(kind: str, approval: Approval, *, link: str) -> Message:
         "silence": approval.required.on_timeout,
         "short_digest": approval.digest[:8],
         "asks": requester_name(approval),
+        "lead": LEADS.get(kind, ""),
     }
-    return _rendered("question" if approval.kind == "question" else kind, context)
+    return _rendered("question" if approval.kind == "question" else "requested", context)
 
 
 def info_message(row: Notification) -> Message:

@@ -6,12 +6,15 @@ Never: votes, runs' statuses, mails.
 """
 
 from hitl.policies.documents import apply_policy
-from hitl.policies.eligibility import Explanation, Facts, explain, gather, own_people, own_request, why_not
+from hitl.policies.eligibility import REASONS, Facts, gather, own_people, why_not
+from hitl.policies.explain import Explanation, explain
 from hitl.policies.keys import SCOPES, authenticate, create_key, revoke_key
-from hitl.policies.requirements import Candidate, requirement_for, resolve
+from hitl.policies.requirements import Asks, Candidate, requirement_for, rerun, resolve
 
 __all__ = [
+    "REASONS",
     "SCOPES",
+    "Asks",
     "Candidate",
     "Explanation",
     "Facts",
@@ -21,8 +24,8 @@ __all__ = [
     "explain",
     "gather",
     "own_people",
-    "own_request",
     "requirement_for",
+    "rerun",
     "resolve",
     "revoke_key",
     "why_not",

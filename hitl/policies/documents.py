@@ -9,6 +9,7 @@ from django.db import transaction
 from hitl import audit
 from hitl.audit import Actor, Entry
 from hitl.definition import PolicyDocument
+from hitl.definition.values import REQUESTER
 from hitl.models import Policy, sql
 from hitl.policies.requirements import resolve
 
@@ -20,8 +21,7 @@ def apply_policy(document: Any, *, actor: Any) -> Policy:
     user that does not exist.
     """
     value = PolicyDocument.read(document)
-    for stage in value.default.stages:
-        resolve(stage.reviewers)
+    resolve(name for name in value.everybody if name != REQUESTER)
     who = Actor.of(actor)
     body = value.model_dump(mode="json", exclude_defaults=True)
     with transaction.atomic():

@@ -1,6 +1,7 @@
 """May she? One function for every door, query and button.
 
-Membership and activity are read live, at the vote. Being superuser or staff adds nothing; keys never decide.
+Membership, delegations and activity are read live, at the vote. Being superuser or staff adds nothing; keys never
+decide.
 """
 
 from __future__ import annotations
@@ -12,67 +13,72 @@ from typing import Any
 from django.contrib.auth import get_user_model
 
 from hitl.audit import Actor
-from hitl.models import ApiKey, Approval, Decision, sql
+from hitl.models import ApiKey, Approval, Decision, people
 from hitl.states import Verdict
 
 REASONS = {
     "agent": "Programs never decide: a person has to, signed in as themselves.",
     "inactive": "This account is deactivated.",
-    "own_request": "You asked for this, or it was asked for you or by your own agent; somebody else has to decide.",
+    "own_request": "You, somebody you stand in for, or an agent of yours asked for this; somebody else has to decide.",
+    "own_edit": "You, or somebody you stand in for, wrote this version; where several must agree, others decide on it.",
     "not_candidate": "You are not among the people who were asked.",
+    "stage_not_open": "You are asked at a later stage, which has not opened yet.",
     "already_voted": "You have voted already.",
+    "voted_earlier_stage": "You have voted at an earlier stage; each stage takes other people.",
+    "place_taken": "One of you has voted already: who stands in and who they stand in for count once.",
+    "step_up_required": "Enter your password again first: this is too dangerous for an open session alone.",
+    "max_revisions": "This was revised as often as it may be; approve it as it is, or reject it.",
     "closed": "This request is closed.",
-    "needs_one": "Changing it is possible only where one approval is enough; reject it with what to change.",
+    "claimed": "Somebody else is at it just now.",
+    "not_claimed": "You have not claimed this.",
+    "stands_in": "You stand in for somebody; it can be handed on only once.",
+    "only_requester": "This is for the person who asked to confirm, and for nobody else.",
+    "not_operator": "This is for operators.",
+    "not_yours": "This is for those who asked, and for operators.",
+    "no_rung": "There is nobody further up to ask.",
+    "at_cap": "The deadline is as late as the policy lets it be.",
+    "too_soon": "Everybody was told a moment ago.",
+    "no_vote": "You have no vote here that could be taken back.",
+    "not_voter": "This is for those who approved it, and for operators.",
+    "not_approved": "There is no approval to take back.",
+    "consumed": "The approved action has started.",
 }
+_YES = (Verdict.APPROVE, Verdict.EDIT, Verdict.RESPOND)
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What eligibility depends on: is the account active, is it asked at this stage, and its vote so far."""
+    """What eligibility depends on: is the account active, asked at this stage (`direct`) or a `later` one; the `places`
+    that came to it by hand-over, and whether all of those are `taken`; itself and all who handed over to it
+    (`people`); and the votes that stand."""
 
     active: bool
-    candidate: bool
-    vote: Decision | None
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """What this person can do with a request, and why not. `verdicts` maps each verdict to the reason it is refused
-    for, or to an empty text where it is possible; `have` and `need` count approvals."""
-
-    verdicts: dict[str, str]
-    have: int
-    need: int
-    refusals: int
-    refusals_need: int
+    direct: bool
+    later: bool
+    places: tuple[Any, ...]
+    taken: bool
+    people: frozenset[str]
+    votes: tuple[Decision, ...]
 
     @property
-    def can_decide(self) -> bool:
-        """Whether any verdict is possible."""
-        return not all(self.verdicts.values())
-
-    @property
-    def reason(self) -> str:
-        """The machine reason nothing is possible, or an empty text."""
-        return "" if self.can_decide else next(iter(self.verdicts.values()), "closed")
-
-    @property
-    def sentence(self) -> str:
-        """The reason for people."""
-        return REASONS.get(self.reason, "")
-
-    def sentence_for(self, verdict: str) -> str:
-        """Why this verdict is refused, for people."""
-        return REASONS.get(self.verdicts.get(verdict, ""), "")
+    def asked(self) -> bool:
+        """Whether the account is asked now, itself or in somebody's place."""
+        return self.direct or bool(self.places) or self.taken
 
 
 def gather(approval: Approval, actor: Actor, votes: Iterable[Decision]) -> Facts:
-    """Read what eligibility depends on: one query."""
+    """Read what eligibility depends on: one query, and a second for who stands in for somebody."""
+    cast = tuple(votes)
     if not actor.is_person:
-        return Facts(active=True, candidate=False, vote=None)
-    active, candidate = sql.asked(approval.pk, approval.stage, get_user_model()._meta.pk.to_python(actor.id))
-    vote = next((vote for vote in votes if str(vote.actor_id) == actor.id and vote.stage == approval.stage), None)
-    return Facts(active=active, candidate=candidate, vote=vote)
+        return Facts(True, False, False, (), False, frozenset({actor.text}), cast)
+    pk = get_user_model()._meta.pk.to_python(actor.id)
+    found = people.asked(approval.pk, approval.stage, pk)
+    handed = people.places(approval.pk, approval.stage, pk) if found.stands_in else []
+    used = {str(one) for vote in cast for one in (vote.actor_id, vote.for_user_id) if one is not None}
+    asked = [user for user, is_asked in handed if is_asked]
+    free = tuple(user for user in asked if str(user) not in used)
+    own = frozenset({actor.id, *(str(user) for user, _ in handed)})
+    return Facts(found.active, found.direct, found.later, free, bool(asked) and not free, own, cast)
 
 
 def why_not(approval: Approval, actor: Actor, facts: Facts) -> str:
@@ -81,50 +87,56 @@ def why_not(approval: Approval, actor: Actor, facts: Facts) -> str:
         return "agent"
     if not facts.active:
         return "inactive"
-    if approval.prevent_self_review and own_request(approval, actor):
+    if approval.prevent_self_review and facts.people & {str(user) for user in own_people(approval)}:
         return "own_request"
-    if not facts.candidate:
-        return "not_candidate"
-    return "already_voted" if facts.vote is not None else ""
+    if approval.edited_by_id is not None and str(approval.edited_by_id) in facts.people:
+        return "own_edit"
+    return _place_problem(approval, actor, facts)
 
 
-def own_request(approval: Approval, actor: Actor) -> bool:
-    """Whether the actor asked, was asked for, wrote what is proposed by hand, or owns the key that asked."""
-    return actor.id in {str(user) for user in own_people(approval)}
+def _place_problem(approval: Approval, actor: Actor, facts: Facts) -> str:
+    """Whether there is a place for this person's vote: each person and each place once over all stages."""
+    stages = {vote.stage for vote in facts.votes if str(vote.actor_id) == actor.id}
+    if approval.stage in stages:
+        return "already_voted"
+    if not facts.asked:
+        return "stage_not_open" if facts.later else "not_candidate"
+    if stages:
+        return "voted_earlier_stage"
+    stood_in = any(str(vote.for_user_id) == actor.id for vote in facts.votes)
+    own_place = facts.direct and not stood_in
+    return "" if own_place or facts.places else "place_taken"
+
+
+def place_of(actor: Actor, facts: Facts) -> Any:
+    """Whose place the vote takes: None for the actor's own, else the user's id."""
+    stood_in = any(str(vote.for_user_id) == actor.id for vote in facts.votes)
+    return None if facts.direct and not stood_in else facts.places[0]
 
 
 def own_people(approval: Approval) -> set[Any]:
-    """The ids of those who asked, were asked for, or own the key that asked."""
+    """The ids of those who asked, were asked for, wrote it by hand, or own the key that asked."""
+    to_python = get_user_model()._meta.pk.to_python
     own = {approval.requester_id, approval.on_behalf_of_id}
+    own |= {to_python(author) for author in approval.authors.split(",") if author}
     if approval.agent_key_id is not None:
         own |= set(ApiKey.objects.filter(pk=approval.agent_key_id).values_list("owner_user", flat=True))
-    return {user for user in own if user is not None} | set(approval.authors.split(",")) - {""}
+    return own - {None}
 
 
 def offered(approval: Approval) -> list[str]:
     """The verdicts this request offers at all."""
     if approval.kind == "question":
         return [Verdict.RESPOND]
-    if approval.editable == [] or approval.required.stages[approval.stage].approvals > 1:
+    if approval.editable == [] and not approval.types:
         return [Verdict.APPROVE, Verdict.REQUEST_REVISION, Verdict.REJECT]
     return [Verdict.APPROVE, Verdict.EDIT, Verdict.REQUEST_REVISION, Verdict.REJECT]
 
 
-def explain(approval: Approval, who: Any) -> Explanation:
-    """What this user or key can do with this request, from the same rules `decide` uses."""
-    actor = Actor.of(who)
-    votes = list(Decision.objects.filter(approval=approval.pk, stage=approval.stage, withdrawn_at=None))
-    reason = "closed"
-    if approval.is_pending:
-        reason = why_not(approval, actor, gather(approval, actor, votes))
-    verdicts = {str(verdict): reason for verdict in offered(approval)}
-    if approval.kind != "question":
-        verdicts.setdefault(Verdict.EDIT.value, reason or "needs_one")
-    stage = approval.required.stages[approval.stage]
-    return Explanation(
-        verdicts=verdicts,
-        have=sum(vote.verdict in (Verdict.APPROVE, Verdict.EDIT) for vote in votes),
-        need=stage.approvals,
-        refusals=sum(vote.verdict == Verdict.REJECT for vote in votes),
-        refusals_need=stage.rejections,
-    )
+def verdict_problem(approval: Approval, verdict: str, *, fresh: bool) -> str:
+    """The reason this verdict is not possible though the person may vote; `fresh`: they have just given their
+    password."""
+    if verdict in _YES and approval.required.step_up and not fresh:
+        return "step_up_required"
+    bound = verdict == Verdict.EDIT and approval.required.need > 1 and approval.revision > approval.max_revisions
+    return "max_revisions" if bound else ""

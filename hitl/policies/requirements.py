@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 
-from hitl.definition import GateSpec, Requirement
+from hitl import clock
+from hitl.conf import conf
+from hitl.definition import Action, GateSpec, Requirement, choose
+from hitl.definition.policy import FACTS
+from hitl.definition.values import REQUESTER
 from hitl.exceptions import UnknownPolicy, UnknownReviewer
-from hitl.models import Policy
+from hitl.models import ApiKey, Policy, Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,36 @@ class Candidate:
     group_id: Any = None
 
 
+@dataclass(frozen=True, slots=True)
+class Asks:
+    """Where a request comes from: the run, the step that asks, and its iteration."""
+
+    run: Run
+    workflow: str
+    step: str
+    iteration: int = 0
+
+    def facts(self, action: Action, risk: str) -> dict[str, Any]:
+        """What conditions may look at."""
+        kind, _, pk = self.run.principal.partition(":")
+        agent = ApiKey.objects.filter(pk=pk).values_list("agent", flat=True).first() if kind == "key" else ""
+        requester = self.run.requester
+        values = (
+            action.args,
+            action.type,
+            action.target,
+            action.reversible,
+            risk,
+            action.args.get("confidence"),
+            agent or "",
+            requester.get_username() if requester is not None else "",
+            self.workflow,
+            self.step,
+            self.iteration,
+        )
+        return dict(zip(FACTS, values, strict=True))
+
+
 def active_policy(name: str) -> Policy:
     """The version new requests get; raises UnknownPolicy."""
     policy = Policy.objects.filter(name=name, active=True).first()
@@ -30,21 +64,59 @@ def active_policy(name: str) -> Policy:
     return policy
 
 
-def requirement_for(gate: GateSpec) -> Requirement:
-    """The snapshot: the gate's own reviewers, or the active version of its policy with the gate's level and
-    on_timeout laid over it. Raises UnknownPolicy."""
+def requirement_for(gate: GateSpec, action: Action, *, risk: str, asks: Asks) -> Requirement:
+    """The snapshot: what the gate itself says, or the active version of its policy, by the first rule that matches this
+    action, with the gate's level, timeout and on_timeout laid over it. Raises UnknownPolicy and InvalidPolicy."""
     if gate.requirement is not None:
-        requirement = gate.requirement
+        base, rules = gate.requirement, gate.rules
     else:
         policy = active_policy(gate.policy)
-        requirement = policy.value.requirement(policy.version)
-    over = {"level": gate.level, "on_timeout": gate.on_timeout}
-    return requirement.model_copy(update={name: value for name, value in over.items() if value})
+        document = policy.value
+        base, rules = document.requirement(policy.version), (*gate.rules, *document.rules)
+    return settled(
+        base, rules, gate, asks.facts(action, risk) if rules else {}, risk=risk, reversible=action.reversible
+    )
 
 
-def resolve(reviewers: Sequence[str]) -> list[Candidate]:
-    """`group:NAME` and `user:NAME` as ids; raises UnknownReviewer naming all that do not exist."""
-    names: dict[str, set[str]] = {"group": set(), "user": set()}
+def rerun(old: Requirement, gate: GateSpec | None, action: Action, *, risk: str, asks: Asks) -> Requirement:
+    """What holds after the action became another one. A person is at it, so it does not pass by itself. Where only a
+    handler knew the rules, what held before holds on."""
+    if gate is None and not old.policy:
+        return old
+    asked = gate or GateSpec(policy=old.policy.rpartition(" v")[0], level=old.level)
+    return requirement_for(asked, action, risk=risk, asks=asks).model_copy(update={"auto": False})
+
+
+def settled(
+    base: Requirement, rules: Any, gate: GateSpec | None, facts: dict[str, Any], *, risk: str, reversible: bool
+) -> Requirement:
+    """The requirement of these rules for these facts, with nothing left open."""
+    found = choose(tuple(rules), base, facts, today=clock.now().date())
+    over = {} if gate is None else {"level": gate.level, "on_timeout": gate.on_timeout}
+    found = found.model_copy(update={name: value for name, value in over.items() if value})
+    if gate is not None and gate.timeout is not None:
+        stages = tuple(stage.model_copy(update={"timeout": gate.timeout}) for stage in found.stages)
+        found = found.model_copy(update={"stages": stages})
+    usual = conf.CRITICAL_GATE_TIMEOUT if risk == "critical" else conf.GATE_TIMEOUT
+    return found.at(risk, reversible=reversible, timeout=usual.total_seconds())
+
+
+def resolve(reviewers: Iterable[str], *, requester: Any = None, skip_unknown: bool = False) -> list[Candidate]:
+    """`group:NAME`, `user:NAME` and `requester` as ids; raises UnknownReviewer naming all that do not exist, unless
+    those are to be skipped."""
+    names = list(reviewers)
+    found = _found(names, requester)
+    missing = [name for name in names if name not in found]
+    if missing and not skip_unknown:
+        told = ", ".join(missing)
+        if REQUESTER in missing:
+            raise UnknownReviewer("nobody asked for this run, so that reviewers=['requester'] is nobody: name others")
+        raise UnknownReviewer(f"no such reviewer: {told}; create them or change the gate or policy")
+    return list(dict.fromkeys(found[name] for name in names if name in found))
+
+
+def _found(reviewers: Sequence[str], requester: Any) -> dict[str, Candidate]:
+    names: dict[str, set[str]] = {"group": set(), "user": set(), REQUESTER: set()}
     for reviewer in reviewers:
         kind, _, name = reviewer.partition(":")
         names[kind].add(name)
@@ -52,10 +124,7 @@ def resolve(reviewers: Sequence[str]) -> list[Candidate]:
     groups = Group.objects.filter(name__in=names["group"]).values_list("name", "pk")
     found = {f"user:{name}": Candidate(user_id=pk) for name, pk in (users if names["user"] else [])}
     found |= {f"group:{name}": Candidate(group_id=pk) for name, pk in (groups if names["group"] else [])}
-    missing = [name for name in reviewers if name not in found]
-    if missing:
-        raise UnknownReviewer(f"no such reviewer: {', '.join(missing)}; create them or change the gate or policy")
-    return [found[name] for name in reviewers]
+    return found | ({REQUESTER: Candidate(user_id=requester)} if requester is not None else {})
 
 
 def _login() -> str:

@@ -76,14 +76,16 @@ def alone() -> Iterator[None]:
         yield
 
 
-def _resolve(reviewers: Any) -> Any:
+def _resolve(reviewers: Any, *, requester: Any = None) -> Any:
+    names = list(reviewers)
     try:
-        return resolve(reviewers)
+        return resolve(names, requester=requester)
     except UnknownReviewer:
-        for reviewer in reviewers:
+        for reviewer in names:
             kind, _, name = reviewer.partition(":")
-            _ = person(name) if kind == "user" else Group.objects.get_or_create(name=name)
-        return resolve(reviewers)
+            if name:
+                _ = person(name) if kind == "user" else Group.objects.get_or_create(name=name)
+        return resolve(names, requester=requester)
 
 
 def reviewer_for(row: Approval) -> Any:

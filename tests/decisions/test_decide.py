@@ -165,7 +165,8 @@ def test_an_outsider_learns_nothing(waiting: Approval, mallory: Any) -> None:
     records = audit.records_of(waiting.run.stream).count()
     with pytest.raises(UnknownApproval):
         decide(waiting, mallory)
-    assert audit.records_of(waiting.run.stream).count() == records
+    attempts = audit.records_of(waiting.run.stream).values_list("action", flat=True)[records:]
+    assert list(attempts) == ["hitl.decision.refused"]  # that somebody tried stands on record
     with pytest.raises(UnknownApproval):
         decisions.decide("nonsense", actor=mallory, verdict="approve", digest="")
     with pytest.raises(UnknownApproval):
@@ -263,10 +264,19 @@ def test_one_refusal_is_enough_by_default(make_gate: Any, bob: Any, carol: Any) 
     assert decide(approval, carol, "reject", comment="no").approval.status == "rejected"
 
 
-def test_an_edit_is_not_offered_where_more_must_agree(make_gate: Any, bob: Any) -> None:
+def test_an_edit_where_more_must_agree_is_the_next_revision(make_gate: Any, bob: Any, carol: Any) -> None:
     approval = make_gate(reviewers=["group:finance"], approvals=2)
-    with pytest.raises(VerdictNotOffered):
-        decide(approval, bob, "edit", args={"n": 2})
+    decide(approval, carol)
+    outcome = decide(approval, bob, "edit", args={"n": 2})
+    assert (outcome.open, outcome.have, outcome.need) == (True, 0, 2)
+    fresh = outcome.approval
+    assert (fresh.revision, fresh.args, fresh.supersedes_id, fresh.status) == (2, {"n": 2}, approval.pk, "pending")
+    approval.refresh_from_db()
+    assert (approval.status, approval.decided_via) == ("superseded", "edit")
+    with pytest.raises(NotAllowed) as error:
+        decide(fresh, bob)
+    assert error.value.details["reason"] == "own_edit"
+    assert decide(fresh, carol).have == 1  # her vote on the old one is void
 
 
 def test_only_what_may_be_changed_can_be_changed(make_gate: Any, bob: Any) -> None:

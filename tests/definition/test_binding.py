@@ -9,7 +9,7 @@ import pytest
 
 from hitl import Action
 from hitl.definition import canonical, parse
-from hitl.definition.binding import action_digest, bind, binding_digest, with_args
+from hitl.definition.binding import action_digest, bind, binding_digest, edited
 from hitl.exceptions import NotCanonical
 
 PLACE: dict[str, Any] = {
@@ -88,13 +88,18 @@ def test_the_two_digests_never_meet() -> None:
 
 def test_an_edit_changes_the_arguments_only() -> None:
     args = {"order_id": "A-17", "amount": 200}
-    edited = with_args(binding(), args)
-    assert edited == binding(args=args)
-    assert with_args(edited, PROPOSED["args"]) == binding()
-    assert parse(edited) == {**parse(binding()), "args": args}
+    changed = edited(binding(), args, "refund")
+    assert changed == binding(args=args)
+    assert edited(changed, PROPOSED["args"], "refund") == binding()
+    assert parse(changed) == {**parse(binding()), "args": args}
+
+
+def test_an_edit_may_make_another_action_of_it() -> None:
+    changed = edited(binding(), {"order_id": "A-17"}, "credit")
+    assert parse(changed) == {**parse(binding()), "args": {"order_id": "A-17"}, "type": "credit"}
 
 
 def test_an_edit_that_is_not_json_is_refused() -> None:
     with pytest.raises(NotCanonical) as error:
-        with_args(binding(), {"amount": float("nan")})
+        edited(binding(), {"amount": float("nan")}, "refund")
     assert error.value.message == "action.args.amount is nan: JSON has no such number"

@@ -175,10 +175,10 @@ def test_a_step_needs_an_attempt(attempts: int) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"reviewers": None}, "needs either policy= or reviewers=: no reviewers means nobody can answer"),
-        ({"policy": "refunds"}, "needs either policy= or reviewers=: no reviewers means nobody can answer"),
+        ({"reviewers": None}, "needs one of policy=, reviewers= and stages=: no reviewers means nobody can answer"),
+        ({"policy": "refunds"}, "needs one of policy=, reviewers= and stages=: no reviewers means nobody can answer"),
         ({"reviewers": []}, "reviewers: Tuple should have at least 1 item"),
-        ({"reviewers": "group:ops"}, "reviewers= is a list, not the text 'group:ops'"),
+        ({"reviewers": "group:ops"}, "reviewers= is a list, not 'group:ops'"),
         ({"reviewers": ["ops"]}, "'ops' is no reviewer: write 'group:NAME' or 'user:NAME'"),
         ({"reviewers": ["group:"]}, "'group:' is no reviewer"),
         ({"reviewers": ["group: ops"]}, "'group: ops' is no reviewer"),
@@ -188,10 +188,10 @@ def test_a_step_needs_an_attempt(attempts: int) -> None:
         ({"approvals": 101}, "approvals: Input should be less than or equal to 100"),
         ({"rejections": 0}, "rejections: Input should be greater than or equal to 1"),
         ({"comment": "sometimes"}, "comment: Input should be"),
-        ({"level": "verify"}, "level='verify' and phrase= belong together"),
-        ({"phrase": "DELETE"}, "level='verify' and phrase= belong together"),
-        ({"level": "confirm", "phrase": "DELETE"}, "level='verify' and phrase= belong together"),
-        ({"level": "info"}, "level: Input should be 'confirm' or 'verify'"),
+        ({"level": "verify"}, "level='verify' needs the phrase= that people type"),
+        ({"phrase": "DELETE"}, "phrase= belongs to level='verify'"),
+        ({"level": "confirm", "phrase": "DELETE"}, "phrase= belongs to level='verify'"),
+        ({"level": "shout"}, "level: Input should be 'info', 'confirm' or 'verify'"),
         ({"risk": "huge"}, "risk: Input should be"),
         ({"on_timeout": "shrug"}, "on_timeout: Input should be"),
         ({"timeout": timedelta(0)}, "timeout must be longer than nothing"),
@@ -366,7 +366,7 @@ def test_the_digest_is_the_same_for_the_same_workflow() -> None:
 
 
 def test_the_digest_does_not_depend_on_what_is_said_aloud_or_not() -> None:
-    said = definition_of(approvals=1, rejections=1, risk="medium", reversible=False, title="", cool_off=timedelta(0))
+    said = definition_of(rejections=1, risk="medium", reversible=False, title="", cool_off=timedelta(0))
     assert said.digest == definition_of().digest
     assert b"max_attempts" not in said.body
 

@@ -292,7 +292,7 @@ def test_silence_comes_back_as_expired_and_never_as_a_no(asked: Any, work: Any, 
 def test_a_revoked_approval_comes_back_as_revoked(asked: Any, bob: Any, work: Any) -> None:
     run, approval, done = asked
     decisions.decide(approval, actor=bob, verdict="approve", digest=approval.digest)
-    decisions.revoke(approval, actor=bob, comment="slip")
+    decisions.revoke(approval, actor=bob, reason="slip")
     work()
     assert fresh(run).output["status"] == "revoked"
     assert done == []

@@ -222,7 +222,7 @@ def test_a_durable_function_sends_nothing_without_a_yes(
         later(hours=25)
     else:
         hitl.decide(request["id"], actor=treasurer.user, verdict="approve", digest=request["digest"], phrase="SEND 70")
-        hitl.revoke(request["id"], actor=treasurer.user, comment="slip")
+        hitl.revoke(request["id"], actor=treasurer.user, reason="slip")
         work()
     found = {"reject": "rejected", "silence": "expired", "revoke": "revoked"}
     assert ended(run)["status"] == found[how]

@@ -154,7 +154,7 @@ def test_claim_against_revoke(pair: Pair, asked: Any, bob: Any) -> None:
         say(approval, bob, "approve")()
         chosen = picked(approval)
         claimed, revoked = pair.race(
-            lambda p=chosen: claim(p), lambda a=approval: decisions.revoke(a.pk, actor=bob, comment="slip")
+            lambda p=chosen: claim(p), lambda a=approval: decisions.revoke(a.pk, actor=bob, reason="slip")
         )
         now = whole(approval)
         if claimed is None:

@@ -13,7 +13,7 @@ from hitl.engine.context.pauses import Guidance, votes_on
 from hitl.engine.signals import signal
 from hitl.exceptions import AnswerTimeout, HitlError
 from hitl.models import Approval, Notification, Result
-from hitl.policies import requirement_for
+from hitl.policies import Asks, requirement_for
 from hitl.transitions import definition_of, locked
 
 if TYPE_CHECKING:
@@ -80,7 +80,8 @@ def _ask(ctx: Any, name: str, rung: Human, number: int, told: dict[str, Any]) ->
 
 def notify(ctx: Any, key: str, name: str, action: Action, gate: GateSpec) -> None:
     """Write the outbox row and remember it, if the lease still holds."""
-    reviewers = requirement_for(gate).stages[0].reviewers
+    asks = Asks(ctx._run, definition_of(ctx._run.workflow_id).name, ctx.step_name, ctx._step.iteration)
+    reviewers = requirement_for(gate, action, risk=gate.risk, asks=asks).stages[0].reviewers
     with locked(ctx._run.pk) as t:
         step = t.held(ctx._step)
         payload = {

@@ -13,13 +13,15 @@ from datetime import timedelta
 
 from hitl import clock
 from hitl.conf import conf
-from hitl.engine.sweeps import children, deadlines, expire, notices, rescue, ring, wake
+from hitl.engine.sweeps import children, deadlines, expire, ladder, notices, rescue, ring, wake
 from hitl.models import SweepMark
 
 log = logging.getLogger(__name__)
 
 DUTIES: dict[str, Callable[[], int]] = {
     "expire": expire.run,
+    "escalate": ladder.escalate,
+    "remind": ladder.remind,
     "wake": wake.run,
     "rescue": rescue.run,
     "deadlines": deadlines.run,

@@ -1,0 +1,100 @@
+"""How every act begins and ends: the run and the request locked, the rules asked, a refusal put on record."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from hitl.audit import Actor
+from hitl.decisions.checks import check_open, text_problem
+from hitl.decisions.inbox import as_id, find_visible, run_of
+from hitl.exceptions import AlreadyConsumed, ApprovalClosed, HitlError, InvalidDecision, NotAllowed
+from hitl.models import Approval, Decision, sql
+from hitl.policies import acts
+from hitl.policies.eligibility import REASONS, gather
+from hitl.transitions import Transition, locked
+
+
+@dataclass(slots=True)
+class Scene:
+    """One locked request, its votes that stand, and who does something with it."""
+
+    t: Transition
+    approval: Approval
+    votes: list[Decision]
+    actor: Actor
+    who: Any
+
+    @property
+    def user_id(self) -> Any:
+        """The id of the person who acts."""
+        return getattr(self.who, "pk", None) or (int(self.actor.id) if self.actor.id.isdigit() else self.actor.id)
+
+    def allow(self, act: str) -> None:
+        """Raise what keeps this actor from this act; the expiry that is found on the way is done."""
+        if act in acts.PENDING:
+            check_open(self.t, self.approval, self.votes)
+        facts = gather(self.approval, self.actor, self.votes)
+        asked = acts.Scene(self.approval, self.actor, facts, acts.is_operator(self.who), self.t.now)
+        reason = acts.act_problem(act, asked)
+        if reason == "consumed":
+            raise AlreadyConsumed(REASONS[reason], consumed_at=str(self.approval.consumed_at))
+        if reason == "not_approved":
+            raise ApprovalClosed(f"there is no approval to take back: {self.approval.status}")
+        if reason:
+            raise NotAllowed(REASONS[reason], reason=reason)
+
+    def record(self, action: str, **data: Any) -> None:
+        """Put the act on record."""
+        subject = f"approval:{self.approval.pk}"
+        self.t.record(action, subject, actor=self.actor, title=self.approval.title, **data)
+
+
+@contextmanager
+def acting(
+    approval: Approval | uuid.UUID | str, *, actor: Any, refusal: str = "hitl.act.refused", **said: Any
+) -> Iterator[Scene]:
+    """Lock a request for one act. An error in the body drops what was collected, leaves one audit line, and is raised
+    after the commit; who may not even see the request is told that there is none.
+
+    An expiry, or a rung of the ladder, that was due and found on the way is kept.
+    """
+    with locked(run_of(approval)) as t:
+        row = sql.lock_approval(as_id(approval))
+        scene = Scene(t, row, sql.votes_of(row.pk), Actor.of(actor), actor)
+        try:
+            yield scene
+        except HitlError as error:
+            told = _as_seen(error, row, actor)
+            reason = {"reason": told.details["reason"]} if "reason" in told.details else {}
+            subject = f"approval:{row.pk}"
+            t.refuse(told, refusal, subject, actor=scene.actor, keep=t.knows(row), title=row.title, **said, **reason)
+
+
+@contextmanager
+def act(approval: Approval | uuid.UUID | str, name: str, *, actor: Any, reason: str = "") -> Iterator[Scene]:
+    """`acting` for one named act, allowed; `reason` is what the actor says about it."""
+    with acting(approval, actor=actor, act=name) as scene:
+        scene.allow(name)
+        check_text(reason, "reason")
+        yield scene
+
+
+def check_text(text: str, name: str, *, needed: bool = False) -> None:
+    """Raise InvalidDecision for a text that is missing, too long, or none that could be kept."""
+    if needed and not text.strip():
+        raise InvalidDecision(fields={name: "say it in words: it is kept on record"})
+    problem = text_problem(text, name)
+    if problem:
+        raise InvalidDecision(fields=problem)
+
+
+def _as_seen(error: HitlError, row: Approval, actor: Any) -> HitlError:
+    try:
+        find_visible(row, actor)  # asked only now: who may act sees it anyway
+    except HitlError as unseen:
+        return unseen
+    return error

@@ -1,0 +1,126 @@
+"""Conditions of a policy, and which rule holds. Pure: facts in, a requirement out.
+
+A condition is CEL. What it may cost is bounded before it runs, and what cannot be evaluated means "ask a person".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import date
+from functools import lru_cache
+from typing import Any, Literal, Self
+
+import cel
+from pydantic import Field, field_validator, model_validator
+
+from hitl.definition.values import Level, OnTimeout, Requirement, Stages, Value
+from hitl.exceptions import ConditionFailed
+
+FACTS = (
+    "args", "type", "target", "reversible", "risk", "confidence", "agent", "requester", "workflow", "step", "iteration",
+)  # fmt: skip
+
+# Evaluation has no clock of its own, so what it may cost is bounded by what may be written: a list is walked at most
+# twice inside itself, and never copied (`map` and `filter` take minutes on two nested lists of a thousand).
+_LONGEST_LIST = 1000
+_MOST_WALKS = 2
+_DEEPEST = 20
+_WALKS = re.compile(r"\.\s*(all|exists|exists_one)\s*\(")
+_BOUND = re.compile(r"\.\s*(?:all|exists|exists_one)\s*\(\s*(\w+)")
+_COPIES = re.compile(r"\.\s*(map|filter)\s*\(")
+
+
+class Rule(Value):
+    """When the condition (CEL) holds, this instead of the default: other stages, another level, or passing by itself
+    until a day. `name` is how people are told of it."""
+
+    when: str = Field(min_length=1, max_length=1000)
+    name: str = Field(default="", max_length=200)
+    auto: Literal["approve"] | None = None
+    until: date | None = None
+    stages: Stages = ()
+    level: Level | None = None
+    on_timeout: OnTimeout | None = None
+
+    @field_validator("when")
+    @classmethod
+    def _read(cls, when: str) -> str:
+        program(when)
+        return when
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        asks = bool(self.stages or self.level or self.on_timeout)
+        if self.auto and (asks or self.until is None):
+            raise ValueError("auto: approve has an end (until: YYYY-MM-DD), and asks nobody")
+        if not self.auto and (not asks or self.until is not None):
+            raise ValueError("a rule says stages, level or on_timeout, or auto: approve with until:")
+        return self
+
+    def matches(self, facts: Mapping[str, Any]) -> bool:
+        """Whether the condition holds for these facts; raises ConditionFailed where that cannot be said."""
+        if _longest_list(facts) > _LONGEST_LIST:
+            raise ConditionFailed(f"a list of more than {_LONGEST_LIST} items")
+        try:
+            found = program(self.when).execute(dict(facts))
+        except Exception as error:  # the library raises many kinds; each means that nobody knows
+            raise ConditionFailed(f"{type(error).__name__}: {error}") from error
+        if not isinstance(found, bool):
+            raise ConditionFailed("it is neither true nor false")
+        return found
+
+
+@lru_cache(maxsize=1024)
+def program(when: str) -> cel.Program:
+    """The compiled condition; raises ValueError for what is none, or could cost too much."""
+    depth = deepest = 0
+    for sign in when:
+        depth += (sign in "([{") - (sign in ")]}")
+        deepest = max(deepest, depth)
+    if deepest > _DEEPEST or _COPIES.search(when) or len(_WALKS.findall(when)) > _MOST_WALKS:
+        raise ValueError(
+            f"too much for a condition: at most {_MOST_WALKS} all/exists, no map or filter, {_DEEPEST} deep"
+        )
+    try:
+        found = cel.compile(when)
+    except Exception as error:
+        hint = "; write && for and, || for or, ! for not" if re.search(r"\b(and|or|not)\b", when) else ""
+        raise ValueError(f"{when!r} is no condition{hint}: {str(error).splitlines()[0][:200]}") from error
+    unknown = sorted(set(found.variables()) - {*FACTS, *_BOUND.findall(when)})
+    if unknown:
+        raise ValueError(f"{when!r} asks for {', '.join(unknown)}; there are {', '.join(FACTS)}")
+    return found
+
+
+def choose(rules: tuple[Rule, ...], base: Requirement, facts: Mapping[str, Any], *, today: date) -> Requirement:
+    """The requirement of the first rule that matches, or the base's.
+
+    Closed on doubt: a rule that cannot be evaluated counts as matching if it asks people, and from then on nothing
+    passes by itself; neither does anything at high or critical risk, or after the rule's last day.
+    """
+    doubt = ""
+    for number, rule in enumerate(rules, 1):
+        label = rule.name or f"rule {number}: {rule.when}"
+        try:
+            matched = rule.matches(facts)
+        except ConditionFailed as error:
+            doubt = f" (could not be evaluated: {error.message})"[:300]
+            matched, label = rule.auto is None, label + doubt
+        if matched and rule.auto:
+            matched = (
+                not doubt and facts["risk"] in ("low", "medium") and rule.until is not None and today <= rule.until
+            )
+        if matched:
+            over = {"stages": rule.stages, "level": rule.level, "on_timeout": rule.on_timeout}
+            kept = {name: value for name, value in over.items() if value}
+            return base.model_copy(update={**kept, "rule": label, "auto": rule.auto is not None})
+    return base.model_copy(update={"rule": f"default{doubt}"}) if rules else base
+
+
+def _longest_list(value: Any) -> int:
+    if isinstance(value, Mapping):
+        return max((_longest_list(item) for item in value.values()), default=0)
+    if isinstance(value, list | tuple):
+        return max(len(value), *(_longest_list(item) for item in value), 0)
+    return 0

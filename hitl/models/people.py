@@ -1,0 +1,228 @@
+"""All hand-written SQL about people: who is asked, who stands in for whom, and what waits for them.
+
+The tables of users and groups are the project's own, so their names are read from the user model.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from django.contrib.auth import get_user_model
+from django.db import connection
+
+from hitl.models.approvals import Approval
+from hitl.models.driver import as_datetime, execute, now_sql, on_postgres, uuid_param
+from hitl.states import ApprovalStatus
+
+
+class Asked(NamedTuple):
+    """How a person stands to one request: is the account active, are they asked at this stage, or at a later one, and
+    does anybody's place come to them (by a delegation in force, or because this request was handed over)?"""
+
+    active: bool
+    direct: bool
+    later: bool
+    stands_in: bool
+
+
+def asked(approval_id: uuid.UUID, stage: int, user_id: Any) -> Asked:
+    """Read as things are now, in one query."""
+    now, params = now_sql()
+    pk = uuid_param(approval_id)
+    rows = execute(_asked_sql(now), [pk, stage, pk, stage, *params, *params, pk, stage, user_id])
+    return Asked(*map(bool, rows[0])) if rows else Asked(False, False, False, False)
+
+
+def places(approval_id: uuid.UUID, stage: int, user_id: Any) -> list[tuple[Any, bool]]:
+    """Everybody whose place came to this person, and whether they are active and asked themselves at this stage."""
+    now, params = now_sql()
+    pk = uuid_param(approval_id)
+    rows = execute(_places_sql(now), [pk, stage, user_id, *params, *params, pk, stage, user_id])
+    return [(row[0], bool(row[1])) for row in rows]
+
+
+def delegators(user_id: Any) -> list[Any]:
+    """Who has handed their requests over to this person for a period that is running."""
+    now, params = now_sql()
+    rows = execute(
+        "SELECT DISTINCT from_user_id FROM hitl_delegation WHERE to_user_id = %s AND revoked_at IS NULL "  # noqa: S608
+        f"AND starts_at <= {now} AND ends_at > {now}",
+        [user_id, *params, *params],
+    )
+    return [row[0] for row in rows]
+
+
+def reachable(users: Iterable[Any], groups: Iterable[Any], without: Iterable[Any], limit: int) -> list[Any]:
+    """Up to `limit` active people among these users and the members of these groups."""
+    table, key, active, members, own, other = _names()
+    named, grouped, left_out = list(users), list(groups), list(without)
+    parts = []
+    if named:
+        parts.append(f"u.{key} IN ({_marks(named)})")
+    if grouped and members:
+        parts.append(f"u.{key} IN (SELECT g.{own} FROM {members} g WHERE g.{other} IN ({_marks(grouped)}))")  # noqa: S608
+    if not parts:
+        return []
+    excluded = f"AND u.{key} NOT IN ({_marks(left_out)}) " if left_out else ""
+    taken = [*named, *(grouped if members else []), *left_out]
+    rows = execute(
+        f"SELECT u.{key} FROM {table} u WHERE ({' OR '.join(parts)}) AND {active} {excluded}LIMIT %s",  # noqa: S608
+        [*taken, limit],
+    )
+    return [row[0] for row in rows]
+
+
+def show(approval: Approval) -> tuple[str, list[Any]]:
+    """The statement that puts a request into the inboxes of the stage it waits at, and out of all others."""
+    due = approval.expires_at if approval.status == ApprovalStatus.PENDING else None
+    value = None if due is None else connection.ops.adapt_datetimefield_value(due)
+    if due is None:
+        return (
+            "UPDATE hitl_assignment SET due_at = NULL WHERE approval_id = %s AND due_at IS NOT NULL",
+            [uuid_param(approval.pk)],
+        )
+    when = "CASE WHEN stage = %s AND ended_at IS NULL THEN %s ELSE NULL END"
+    cast = when.replace("THEN %s", "THEN %s::timestamptz") if on_postgres() else when
+    return (
+        f"UPDATE hitl_assignment SET due_at = {cast} WHERE approval_id = %s",  # noqa: S608
+        [approval.stage, value, uuid_param(approval.pk)],
+    )
+
+
+class Place(NamedTuple):
+    """Somebody whose requests a person may decide, themselves above all, with the groups they are in."""
+
+    user: Any
+    groups: tuple[Any, ...]
+
+
+def waiting(
+    user_id: Any, places: Iterable[Place], *, own: Iterable[Any], limit: int, after: tuple[datetime, uuid.UUID] | None
+) -> list[tuple[uuid.UUID, datetime]]:
+    """A page of what waits for a person: ids and deadlines, due soonest first.
+
+    One ordered walk a place and group, each stopped at the page's length, merged: the cost does not grow with what
+    lies behind. Left out are what one of `own` asked for or wrote, and what is voted on already.
+    """
+    walks = [_walk(*_handed(user_id), user_id, list(own), limit, after)]
+    for place in places:
+        for column, principal in [("user_id", place.user), *(("group_id", group) for group in place.groups)]:
+            direct = f"a.{column} = %s AND a.for_user_id IS NULL"
+            walks.append(_walk(direct, [principal], "%s", [place.user], user_id, list(own), limit, after))
+    rows = execute(
+        f"SELECT DISTINCT approval_id, due_at FROM ({' UNION ALL '.join(text for text, _ in walks)}) w "  # noqa: S608
+        "ORDER BY due_at, approval_id LIMIT %s",
+        [*(value for _, params in walks for value in params), limit],
+    )
+    return [(_id(row[0]), as_datetime(row[1])) for row in rows]
+
+
+def _handed(user_id: Any) -> tuple[str, list[Any], str, list[Any]]:
+    """What was handed over to a person by somebody who is active and still asked."""
+    table, key, active, _, _, _ = _names()
+    return (
+        "a.user_id = %s AND a.for_user_id IS NOT NULL AND EXISTS (SELECT 1 FROM hitl_assignment b "  # noqa: S608
+        f"JOIN {table} f ON f.{key} = a.for_user_id WHERE b.approval_id = a.approval_id AND b.stage = a.stage "
+        f"AND b.ended_at IS NULL AND b.for_user_id IS NULL AND {active.replace('u.', 'f.')} "
+        f"AND (b.user_id = f.{key} OR {_member('f').replace('a.group_id', 'b.group_id')}))",
+        [user_id],
+        "a.for_user_id",
+        [],
+    )
+
+
+def _walk(
+    where: str,
+    params: list[Any],
+    place: str,
+    place_params: list[Any],
+    user_id: Any,
+    own: list[Any],
+    limit: int,
+    after: tuple[datetime, uuid.UUID] | None,
+) -> tuple[str, list[Any]]:
+    """One walk along an inbox index. Nobody votes twice, and nobody's place is used twice."""
+    beyond = ""
+    if after is not None:
+        beyond = "AND (a.due_at, a.approval_id) > (%s, %s) "
+        params = [*params, connection.ops.adapt_datetimefield_value(after[0]), uuid_param(after[1])]
+    owned = _marks(own)
+    authors = " OR ".join(["p.authors LIKE %s"] * len(own))
+    text = (
+        f"SELECT * FROM (SELECT a.approval_id, a.due_at FROM hitl_assignment a WHERE a.due_at IS NOT NULL AND {where} "  # noqa: S608
+        f"{beyond}AND NOT EXISTS (SELECT 1 FROM hitl_decision d WHERE d.approval_id = a.approval_id "
+        f"AND d.withdrawn_at IS NULL AND (d.actor_id = %s OR d.actor_id = {place} OR d.for_user_id = {place})) "
+        "AND EXISTS (SELECT 1 FROM hitl_approval p WHERE p.id = a.approval_id "
+        f"AND (p.edited_by_id IS NULL OR p.edited_by_id NOT IN ({owned})) "
+        f"AND NOT (p.prevent_self_review AND (COALESCE(p.requester_id IN ({owned}), false) "
+        f"OR COALESCE(p.on_behalf_of_id IN ({owned}), false) OR {authors} "
+        f"OR EXISTS (SELECT 1 FROM hitl_apikey k WHERE k.id = p.agent_key_id AND k.owner_user_id IN ({owned}))))) "
+        "ORDER BY a.due_at, a.approval_id LIMIT %s) x"
+    )
+    voted = [user_id, *place_params, *place_params]
+    return text, [*params, *voted, *own, *own, *own, *(f"%,{user},%" for user in own), *own, limit]
+
+
+@lru_cache(maxsize=4)
+def _asked_sql(now: str) -> str:
+    table, key, active, _, _, _ = _names()
+    member = _member("u")
+    mine = f"(a.user_id = u.{key} OR {member})"
+    row = "EXISTS (SELECT 1 FROM hitl_assignment a WHERE a.approval_id = %s AND a.stage {} %s AND a.ended_at IS NULL "
+    return (
+        f"SELECT {active}, {row.format('=')} AND a.for_user_id IS NULL AND {mine}), "  # noqa: S608
+        f"{row.format('>')} AND {mine}), "
+        f"EXISTS (SELECT 1 FROM hitl_delegation d WHERE d.to_user_id = u.{key} AND d.revoked_at IS NULL "
+        f"AND d.starts_at <= {now} AND d.ends_at > {now}) "
+        f"OR {row.format('=')} AND a.for_user_id IS NOT NULL AND a.user_id = u.{key}) "
+        f"FROM {table} u WHERE u.{key} = %s"
+    )
+
+
+@lru_cache(maxsize=4)
+def _places_sql(now: str) -> str:
+    table, key, active, _, _, _ = _names()
+    asked = (
+        "EXISTS (SELECT 1 FROM hitl_assignment a WHERE a.approval_id = %s AND a.stage = %s AND a.ended_at IS NULL "
+        f"AND a.for_user_id IS NULL AND (a.user_id = f.{key} OR {_member('f')}))"
+    )
+    return (
+        f"SELECT f.{key}, {active.replace('u.', 'f.')} AND {asked} FROM {table} f WHERE f.{key} IN ("  # noqa: S608
+        "SELECT d.from_user_id FROM hitl_delegation d WHERE d.to_user_id = %s AND d.revoked_at IS NULL "
+        f"AND d.starts_at <= {now} AND d.ends_at > {now} UNION "
+        "SELECT h.for_user_id FROM hitl_assignment h WHERE h.approval_id = %s AND h.stage = %s AND h.ended_at IS NULL "
+        "AND h.user_id = %s AND h.for_user_id IS NOT NULL)"
+    )
+
+
+def _member(alias: str) -> str:
+    _, key, _, members, own, other = _names()
+    if not members:
+        return "false"
+    return f"a.group_id IN (SELECT g.{other} FROM {members} g WHERE g.{own} = {alias}.{key})"  # noqa: S608
+
+
+@lru_cache(maxsize=1)
+def _names() -> tuple[str, str, str, str, str, str]:
+    """Of the project's user model: table, key column, the test for active, and the table of groups with its columns."""
+    user: Any = get_user_model()._meta
+    active = "u.is_active" if any(field.name == "is_active" for field in user.concrete_fields) else "true"
+    groups = next((field for field in user.many_to_many if field.name == "groups"), None)
+    if groups is None:
+        return user.db_table, user.pk.column, active, "", "", ""
+    return (
+        user.db_table, user.pk.column, active,
+        groups.m2m_db_table(), groups.m2m_column_name(), groups.m2m_reverse_name(),
+    )  # fmt: skip
+
+
+def _marks(values: list[Any]) -> str:
+    return ", ".join(["%s"] * len(values))
+
+
+def _id(value: Any) -> uuid.UUID:
+    return value if isinstance(value, uuid.UUID) else uuid.UUID(value)

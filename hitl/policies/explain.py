@@ -1,0 +1,127 @@
+"""explain(): what this person can do with this request, why not, who is needed, and what happens next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth import get_user_model
+
+from hitl import clock
+from hitl.audit import Actor
+from hitl.models import Approval, Assignment, Decision, people
+from hitl.policies.acts import ANYTIME, PENDING, Scene, act_problem, has_rung, is_operator
+from hitl.policies.eligibility import REASONS, gather, offered, own_people, verdict_problem, why_not
+from hitl.states import Verdict
+
+_YES = (Verdict.APPROVE, Verdict.EDIT)
+_MOST_NAMES = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """Something that will happen by itself: `remind`, `escalate`, `reject`, `approve` or `expire`, and when."""
+
+    what: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """What this person can do with a request, and why not. `verdicts` and `acts` map each verdict and each other act to
+    the reason it is refused for, or to an empty text where it is possible; `have` and `need` count approvals of this
+    stage. `can_still` are the people who can bring what is missing (at most 50), `next` what comes by itself."""
+
+    verdicts: dict[str, str]
+    acts: dict[str, str]
+    have: int
+    need: int
+    refusals: int
+    refusals_need: int
+    stage: int
+    stages: int
+    can_still: tuple[str, ...]
+    satisfiable: bool
+    next: tuple[Next, ...]
+    stands_for: tuple[str, ...]
+
+    @property
+    def can_decide(self) -> bool:
+        """Whether any verdict is possible."""
+        return not all(self.verdicts.values())
+
+    @property
+    def reason(self) -> str:
+        """The machine reason nothing is possible, or an empty text."""
+        return "" if self.can_decide else next(iter(self.verdicts.values()), "closed")
+
+    @property
+    def sentence(self) -> str:
+        """The reason for people."""
+        return REASONS.get(self.reason, "")
+
+    def sentence_for(self, verdict: str) -> str:
+        """Why this verdict is refused, for people."""
+        return REASONS.get(self.verdicts.get(verdict, ""), "")
+
+
+def explain(approval: Approval, who: Any, *, fresh: bool = False) -> Explanation:
+    """What this user or key can do with this request, from the same rules `decide` and the acts use. `fresh`: they have
+    given their password within the last minutes."""
+    actor = Actor.of(who)
+    votes = list(Decision.objects.filter(approval=approval.pk, withdrawn_at=None).order_by("decided_at"))
+    scene = Scene(approval, actor, gather(approval, actor, votes), is_operator(who), clock.now())
+    open_now = approval.is_pending and scene.now < approval.expires_at
+    reason = why_not(approval, actor, scene.facts) if open_now else "closed"
+    stage = approval.required.stages[approval.stage]
+    here = [vote for vote in votes if vote.stage == approval.stage]
+    have = sum(vote.verdict in _YES for vote in here)
+    left = _left(approval, votes) if open_now and stage.need <= _MOST_NAMES else []
+    return Explanation(
+        verdicts={str(v): reason or verdict_problem(approval, v, fresh=fresh) for v in offered(approval)},
+        acts={act: act_problem(act, scene) for act in (PENDING | ANYTIME)},
+        have=have,
+        need=stage.need,
+        refusals=sum(vote.verdict == Verdict.REJECT for vote in here),
+        refusals_need=stage.rejections,
+        stage=approval.stage + 1,
+        stages=len(approval.required.stages),
+        can_still=tuple(_names(left)),
+        satisfiable=not open_now or len(left) >= stage.need - have,
+        next=tuple(_next(approval)) if open_now else (),
+        stands_for=tuple(_names(scene.facts.places)) if not scene.facts.direct else (),
+    )
+
+
+def _left(approval: Approval, votes: list[Decision]) -> list[Any]:
+    """Who can still bring an approval at this stage."""
+    asked = Assignment.objects.filter(approval=approval.pk, stage=approval.stage, ended_at=None, for_user=None)
+    users, groups = zip(*asked.values_list("user", "group"), strict=True) if asked else ((), ())
+    return people.reachable(_some(users), _some(groups), spent(approval, votes), _MOST_NAMES)
+
+
+def spent(approval: Approval, votes: list[Decision]) -> set[Any]:
+    """Those who cannot bring an approval any more: their own request, their own edit, or their vote is cast."""
+    own = own_people(approval) if approval.prevent_self_review else set()
+    voted = {one for vote in votes for one in (vote.actor_id, vote.for_user_id)}
+    return (own | voted | {approval.edited_by_id}) - {None}
+
+
+def _next(approval: Approval) -> Iterator[Next]:
+    if approval.remind_at is not None:
+        yield Next("remind", approval.remind_at)
+    if approval.escalate_at is not None:
+        yield Next("escalate", approval.escalate_at)
+    silence = approval.required.on_timeout
+    yield Next("expire" if silence == "escalate" and not has_rung(approval) else silence, approval.expires_at)
+
+
+def _names(users: Any) -> list[str]:
+    rows = get_user_model().objects.filter(pk__in=list(users)).order_by("pk")
+    return [str(user.get_full_name() or user.get_username()) for user in rows]
+
+
+def _some(values: tuple[Any, ...]) -> list[Any]:
+    return [value for value in values if value is not None]

@@ -1,0 +1,34 @@
+"""Step-up: proving once more that it is you, before something dangerous."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth import authenticate, get_user_model
+from django.core.cache import cache
+
+from hitl import clock
+from hitl.exceptions import NotAllowed
+
+_TRIES = 5
+_PAUSE = 15 * 60
+
+
+def confirm_password(user: Any, password: str, *, request: Any = None) -> datetime | None:
+    """When the person proved themselves: now, or None for a wrong password.
+
+    Through Django's own `authenticate`, so that whatever guards the login guards this too; who has no password here
+    cannot step up. After five wrong ones it is refused for 15 minutes: raises NotAllowed, reason `step_up_blocked`.
+    """
+    key = f"hitl:step-up:{user.pk}"
+    if cache.get(key, 0) >= _TRIES:
+        raise NotAllowed("Too many wrong passwords; wait 15 minutes.", reason="step_up_blocked")
+    name = {get_user_model().USERNAME_FIELD: user.get_username()}
+    found = authenticate(request, **name, password=password) if user.has_usable_password() else None
+    if found is not None and found.pk == user.pk:
+        cache.delete(key)
+        return clock.now()
+    cache.add(key, 0, _PAUSE)
+    cache.incr(key)
+    return None
