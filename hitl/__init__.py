@@ -29,8 +29,8 @@ from hitl.exceptions import AnswerTimeout, HitlError, RunFailed, SignalTimeout, 
 
 if TYPE_CHECKING:
     from hitl.audit import SYSTEM as SYSTEM
+    from hitl.decisions.acts import revoke as revoke
     from hitl.decisions.decide import decide as decide
-    from hitl.decisions.revoke import revoke as revoke
     from hitl.engine.control import cancel as cancel
     from hitl.engine.control import fork as fork
     from hitl.engine.control import freeze as freeze

@@ -23,7 +23,7 @@ from hitl.states import RUN_ENDS, ApprovalStatus, NotificationStatus, RunStatus,
 
 _BATCH = 500
 _LIVE = (StepStatus.READY, StepStatus.RUNNING, StepStatus.WAITING, StepStatus.UNCERTAIN)
-_GRANTED = {"approved", "edited", "passed"}
+_GRANTED = {"approved", "edited", "passed", "informed"}
 _CLOSED = _GRANTED | {*ApprovalStatus.values} - {"pending"}
 
 Found = Iterator[tuple[Any, str]]

@@ -192,8 +192,8 @@ class Transition:
             if id(self.run) not in self._new:
                 self._changed.setdefault(id(self.run), (self.run, set()))[1].update(("audit_seq", "audit_hash"))
         if self._added or self._changed:
-            changed = [(row, frozenset(names)) for row, names in self._changed.values()]
-            sql.write(self._added, changed, self._shown())
+            shown = self._shown()
+            sql.write(self._added, [(row, frozenset(names)) for row, names in self._changed.values()], shown)
         for queue in self._bells:
             dispatch.ring(queue)
         if self._notices:
@@ -201,8 +201,8 @@ class Transition:
 
     def _shown(self) -> list[tuple[str, list[Any]]]:
         """Inboxes follow the request: whoever moves it, its stage or its deadline moves it there as well."""
-        rows = [row for row, names in self._changed.values() if isinstance(row, Approval) and names & _INBOX]
-        return [people.show(row) for row in rows]
+        moved = [row for row, names in self._changed.values() if isinstance(row, Approval) and names & _INBOX]
+        return [people.show(row, self._added) for row in moved]
 
     def _step_fields(self, step: Step, to: str) -> dict[str, Any]:
         fields: dict[str, Any] = {}

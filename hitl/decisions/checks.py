@@ -1,4 +1,4 @@
-"""The checks of a decision, in their order: is it open, is it what they saw, and is all there that the verdict needs?"""
+"""The checks of a decision, in their order: is it open, is it what they saw, is all there that the verdict needs?"""
 
 from __future__ import annotations
 

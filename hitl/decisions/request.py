@@ -150,12 +150,13 @@ def _pass(t: Transition, approval: Approval, candidates: tuple[tuple[Candidate, 
     start = t.now + timedelta(seconds=approval.cool_off)
     t.set(approval, not_before=start if approval.cool_off else None)
     t.set(approval, execute_by=start + timedelta(seconds=approval.execute_within))
-    said = {"title": approval.title, "digest": approval.digest, "rule": approval.required.rule}
+    subject = f"approval:{approval.pk}"
     if approval.required.auto:
-        t.record("hitl.approval.passed", f"approval:{approval.pk}", why=f"its policy says so ({said['rule']})", **said)
+        why = f"its policy says so ({approval.required.rule})"
+        t.record("hitl.approval.passed", subject, why=why, title=approval.title, digest=approval.digest)
         return
     t.add(*(assignment(approval, 0, candidate, "policy") for candidate in candidates[0]))
-    t.record("hitl.approval.informed", f"approval:{approval.pk}", **said)
+    t.record("hitl.approval.informed", subject, title=approval.title, digest=approval.digest)
     notifications.tell(t, "info", approval)
 
 

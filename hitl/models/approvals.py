@@ -59,16 +59,20 @@ class ApprovalQuerySet(models.QuerySet["Approval"]):
         return self.pending().filter(escalate_at__lte=now)
 
     def visible_to(self, user: Any, people: Iterable[Any]) -> ApprovalQuerySet:
-        """Those the user, or one of the people they stand in for, was ever asked about, and those the user asked for or
-        decided; all of them with the view permission."""
+        """Those the user, or one of the people they stand in for, was ever asked about, in this revision or the one
+        before, those the user or an agent of theirs asked for, and those they edited or decided; all of them with
+        the view permission."""
         if user.is_active and user.has_perm("hitl.view_approval"):
             return self
         users = list(people)
-        asked = Assignment.objects.filter(approval=models.OuterRef("pk")).filter(
+        this = Q(approval=models.OuterRef("pk")) | Q(approval=models.OuterRef("supersedes"))
+        asked = Assignment.objects.filter(this).filter(
             Q(user__in=users) | Q(group__in=Group.objects.filter(user__in=users))
         )
         voted = Decision.objects.filter(approval=models.OuterRef("pk"), actor=user.pk)
-        return self.filter(Q(requester=user.pk) | Q(on_behalf_of=user.pk) | models.Exists(asked) | models.Exists(voted))
+        own = Q(requester=user.pk) | Q(on_behalf_of=user.pk) | Q(edited_by=user.pk)
+        own |= Q(agent_key__in=ApiKey.objects.owned_by(user))
+        return self.filter(own | models.Exists(asked) | models.Exists(voted))
 
 
 class Approval(models.Model):

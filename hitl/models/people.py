@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from django.contrib.auth import get_user_model
 from django.db import connection
 
-from hitl.models.approvals import Approval
+from hitl.models.approvals import Approval, Assignment
 from hitl.models.driver import as_datetime, execute, now_sql, on_postgres, uuid_param
 from hitl.states import ApprovalStatus
 
@@ -76,9 +76,15 @@ def reachable(users: Iterable[Any], groups: Iterable[Any], without: Iterable[Any
     return [row[0] for row in rows]
 
 
-def show(approval: Approval) -> tuple[str, list[Any]]:
-    """The statement that puts a request into the inboxes of the stage it waits at, and out of all others."""
+def show(approval: Approval, fresh: Iterable[Any] = ()) -> tuple[str, list[Any]]:
+    """The statement that puts a request into the inboxes of the stage it waits at, and out of all others.
+
+    Assignments among the `fresh` rows are not seen by a statement that runs beside their insert: they are set here.
+    """
     due = approval.expires_at if approval.status == ApprovalStatus.PENDING else None
+    for row in fresh:
+        if isinstance(row, Assignment) and row.approval_id == approval.pk:
+            row.due_at = due if row.stage == approval.stage else None
     value = None if due is None else connection.ops.adapt_datetimefield_value(due)
     if due is None:
         return (
@@ -187,7 +193,7 @@ def _asked_sql(now: str) -> str:
 def _places_sql(now: str) -> str:
     table, key, active, _, _, _ = _names()
     asked = (
-        "EXISTS (SELECT 1 FROM hitl_assignment a WHERE a.approval_id = %s AND a.stage = %s AND a.ended_at IS NULL "
+        "EXISTS (SELECT 1 FROM hitl_assignment a WHERE a.approval_id = %s AND a.stage = %s AND a.ended_at IS NULL "  # noqa: S608
         f"AND a.for_user_id IS NULL AND (a.user_id = f.{key} OR {_member('f')}))"
     )
     return (

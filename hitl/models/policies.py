@@ -77,6 +77,10 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         """Those neither revoked nor expired."""
         return self.filter(revoked_at=None).filter(Q(expires_at=None) | Q(expires_at__gt=now))
 
+    def owned_by(self, user: Any) -> ApiKeyQuerySet:
+        """Those of a person, and of the teams they are in."""
+        return self.filter(Q(owner_user=user.pk) | Q(owner_group__in=Group.objects.filter(user=user.pk)))
+
 
 class ApiKey(models.Model):
     """A program's way in. Only the hash of its secret is kept; no scope lets it decide."""

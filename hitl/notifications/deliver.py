@@ -65,8 +65,8 @@ def _one(row: Notification) -> int:
 
 def _send(row: Notification, person: Any) -> int:
     try:
-        informs = row.kind == _INFO or row.approval is None
-        sent = email.send_info(row, person) if informs else email.send(row.kind, row.approval, person)
+        asks = row.approval if row.kind != _INFO else None
+        sent = email.send_info(row, person) if asks is None else email.send(row.kind, asks, person)
         crashpoint("after_send")
     except Exception as error:
         return _failed(row, error)

@@ -16,6 +16,7 @@ def tell(t: Transition, kind: str, approval: Approval, *, part: str = "", to: An
     told = {"title": approval.title, "impact": approval.impact, "description": approval.description}
     row = Notification(
         approval=approval,
+        run=t.run if kind == "info" else None,
         kind=kind,
         recipient=to,
         channel="" if to is None else "email",

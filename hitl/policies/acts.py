@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db.models import Q
+
 from hitl.audit import Actor
-from hitl.models import Approval, Decision
-from hitl.policies.eligibility import Facts, own_people, why_not
+from hitl.models import ApiKey, Approval, Decision
+from hitl.policies.eligibility import Facts, why_not
 from hitl.states import ApprovalStatus
 
 REMIND_EVERY = timedelta(minutes=15)
@@ -35,8 +37,16 @@ class Scene:
     @property
     def own_side(self) -> bool:
         """Whether they belong to those who asked: in person, by their agent, or as that agent."""
-        key = f"key:{self.approval.agent_key_id}"
-        return self.actor.text == key or self.actor.id in {str(user) for user in own_people(self.approval)}
+        key = self.approval.agent_key_id
+        if self.actor.text == f"key:{key}":
+            return True
+        if not self.actor.is_person:
+            return False
+        asked = {self.approval.requester_id, self.approval.on_behalf_of_id} - {None}
+        if self.actor.id in {str(user) for user in asked}:
+            return True
+        team = Q(owner_user=self.actor.id) | Q(owner_group__user=self.actor.id)
+        return key is not None and ApiKey.objects.filter(team, pk=key).exists()
 
     @property
     def own_vote(self) -> Decision | None:

@@ -298,20 +298,3 @@ def test_the_phrase_must_be_typed(make_gate: Any, bob: Any) -> None:
 def test_no_phrase_is_needed_to_say_no(make_gate: Any, bob: Any) -> None:
     approval = make_gate(reviewers=["group:finance"], level="verify", phrase="DELETE x")
     assert decide(approval, bob, "reject", comment="no").approval.status == "rejected"
-
-
-@pytest.fixture
-def make_gate(alice: Any, bob: Any, carol: Any, work: Any) -> Any:
-    """An approval of a gate with these options."""
-    from hitl import Action, Workflow
-
-    def make(args: dict[str, Any] | None = None, **options: Any) -> Approval:
-        flow = Workflow("gate")
-        flow.step(lambda ctx: Action(args or {"n": 1}, type="do", title="Do it", impact="It is done"), name="draft")
-        flow.approval("ask", after="draft", **options)
-        flow.step(lambda ctx: ctx.action.n, name="act", after="ask")
-        run = flow.start(requester=alice)
-        work()
-        return Approval.objects.get(run=run)
-
-    return make

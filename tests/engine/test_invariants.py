@@ -11,7 +11,7 @@ from django.db.models import F
 
 from hitl import SYSTEM, Workflow, audit, decisions, invariants
 from hitl.invariants import RULES, Violation, check
-from hitl.models import Approval, Decision, Notification, Run, Signal, Step
+from hitl.models import Approval, Assignment, Decision, Notification, Run, Signal, Step
 
 pytestmark = pytest.mark.django_db
 
@@ -62,7 +62,10 @@ WAYS: list[tuple[str, str, Callable[[], None]]] = [
         lambda: spoil(Approval.objects.exclude(effective_digest=""), effective_digest="0" * 64),
     ),
     ("I3", "other bytes", lambda: spoil(Decision.objects, digest="0" * 64)),
-    ("I4", "votes do not say so", lambda: spoil(Decision.objects, verdict="reject")),
+    ("I4", "votes of stage 1 do not say so", lambda: spoil(Decision.objects, verdict="reject")),
+    ("I4", "counts twice", lambda: vote_again()),
+    ("I15", "who does not see it", lambda: spoil(waiting_rows(), due_at=None)),
+    ("I15", "is still shown", lambda: spoil(closed_rows(), due_at=expiry())),
     ("I4", "could not", lambda: spoil(Decision.objects, actor=asked()[0].requester)),
     ("I6", "its timeline says otherwise", lambda: spoil(Run.objects.filter(status="succeeded"), status="failed")),
     ("I6", "its timeline says nothing", lambda: close_quietly()),
@@ -111,6 +114,23 @@ def send(name: str = "x", sender_kind: str = "system", **fields: Any) -> None:
 def take_again() -> None:
     first = Signal.objects.get()
     send(name="a", consumed_by=first.consumed_by, consumed_at=first.consumed_at)
+
+
+def vote_again() -> None:
+    """The same person in somebody else's place."""
+    old = Decision.objects.get()
+    Decision.objects.create(
+        approval=old.approval, stage=1, actor=old.actor, verdict="approve", digest=old.digest, channel="api",
+        decided_at=old.decided_at,
+    )  # fmt: skip
+
+
+def waiting_rows() -> Any:
+    return Assignment.objects.filter(approval__status="pending")
+
+
+def closed_rows() -> Any:
+    return Assignment.objects.exclude(approval__status="pending")
 
 
 def expiry() -> Any:

@@ -78,6 +78,7 @@ def acting(
 def act(approval: Approval | uuid.UUID | str, name: str, *, actor: Any, reason: str = "") -> Iterator[Scene]:
     """`acting` for one named act, allowed; `reason` is what the actor says about it."""
     with acting(approval, actor=actor, act=name) as scene:
+        find_visible(scene.approval, actor)  # not every act is for those who are asked
         scene.allow(name)
         check_text(reason, "reason")
         yield scene

@@ -91,10 +91,18 @@ class Context(Waits):
     @property
     def action(self) -> Any:
         """The approved action this step was protected by: the author's model, exactly as approved, edits included."""
+        return approved_action(self._grant()).typed()
+
+    @property
+    def action_type(self) -> str:
+        """The type of that action; where the gate names other `types`, a reviewer may have made one of them of it."""
+        return self._grant().action_type
+
+    def _grant(self) -> Approval:
         grant = next((grant for grant in reversed(self._grants) if not grant.key), None)
         if grant is None:
             raise HitlError(f"step {self.step_name!r} is behind no gate, so there is no approved action")
-        return approved_action(grant).typed()
+        return grant
 
     @property
     def failure(self) -> dict[str, Any]:

@@ -62,7 +62,8 @@ class WaitForAny(Park):
 
 @dataclass(frozen=True, slots=True)
 class ApprovalResult:
-    """What came of `ctx.approve`. `action` are the approved arguments, edits included, as the author's model."""
+    """What came of `ctx.approve`. `action` are the approved arguments, edits included, as the author's model; `type` is
+    the action's type, which differs from what was asked where a reviewer made one of the gate's other `types` of it."""
 
     status: str
     approved: bool
@@ -70,6 +71,7 @@ class ApprovalResult:
     comment: str
     decided_by: tuple[str, ...]
     revision: int
+    type: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,4 +123,5 @@ def read_result(approval: Approval) -> ApprovalResult:
         comment=votes[-1].comment if votes else "",
         decided_by=tuple(vote.actor.get_username() for vote in votes),
         revision=approval.revision,
+        type=approval.action_type,
     )

@@ -20,8 +20,8 @@ log = logging.getLogger(__name__)
 
 DUTIES: dict[str, Callable[[], int]] = {
     "expire": expire.run,
-    "escalate": ladder.escalate,
     "remind": ladder.remind,
+    "escalate": ladder.escalate,
     "wake": wake.run,
     "rescue": rescue.run,
     "deadlines": deadlines.run,
