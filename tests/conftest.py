@@ -196,6 +196,20 @@ def root(db: None) -> Any:
 
 
 @pytest.fixture
+def people(db: None) -> Callable[..., Any]:
+    """Somebody more, in these groups."""
+    from django.contrib.auth import get_user_model
+    from django.contrib.auth.models import Group
+
+    def make(name: str, *groups: str, **options: Any) -> Any:
+        user = get_user_model().objects.create_user(name, f"{name}@example.com", **options)
+        user.groups.set([Group.objects.get_or_create(name=group)[0] for group in groups])
+        return user
+
+    return make
+
+
+@pytest.fixture
 def agent_key(alice: Any) -> Any:
     """Alice's agent: its key and token."""
     from hitl.policies import create_key

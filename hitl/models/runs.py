@@ -104,6 +104,7 @@ class Run(models.Model):
                 name="hitl_run_deadline",
                 condition=Q(ended_at=None, deadline_at__isnull=False),
             ),
+            models.Index(fields=["parent_step"], name="hitl_run_child", condition=Q(parent_step__isnull=False)),
         ]
 
     def __str__(self) -> str:

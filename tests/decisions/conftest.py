@@ -28,17 +28,3 @@ def make_gate(alice: Any, bob: Any, carol: Any, work: Any) -> Callable[..., Appr
         return Approval.objects.get(run=run)
 
     return make
-
-
-@pytest.fixture
-def people(db: None) -> Callable[..., Any]:
-    """Somebody more, in these groups."""
-    from django.contrib.auth import get_user_model
-    from django.contrib.auth.models import Group
-
-    def make(name: str, *groups: str, **options: Any) -> Any:
-        user = get_user_model().objects.create_user(name, f"{name}@example.com", **options)
-        user.groups.set([Group.objects.get_or_create(name=group)[0] for group in groups])
-        return user
-
-    return make
