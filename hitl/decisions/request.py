@@ -47,6 +47,7 @@ def prepare(gate: GateSpec, action: Action, *, asks: Asks, risk: str | None = No
     risk = risk or gate.risk
     if risk not in RISKS:
         raise BadInput(f"{risk!r} is no risk; there are {', '.join(RISKS)}")
+    risk = max(risk, asks.run.risk or risk, key=RISKS.index)
     canonical(action.args, what=f"arguments of {action.type}", limit=conf.MAX_ACTION)
     requirement = requirement_for(gate, action, risk=risk, asks=asks)
     if gate.question:

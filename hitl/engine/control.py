@@ -186,6 +186,7 @@ def _fork(old: Run, first: list[str], patch: dict[str, Any], who: Actor, **link:
         requester_id=old.requester_id,
         on_behalf_of_id=old.on_behalf_of_id,
         authors=with_author(old.authors, who) if patch else old.authors,
+        risk=old.risk,
         **link,
     )
     steps = new_steps(run, definition)

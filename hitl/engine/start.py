@@ -12,6 +12,7 @@ from hitl import progress
 from hitl.audit import Actor
 from hitl.conf import conf
 from hitl.definition import Definition, canonical, registry
+from hitl.definition.values import RISKS
 from hitl.exceptions import BadInput, IdempotencyConflict
 from hitl.models import Run, Step, Workflow
 from hitl.models.fields import uuid7
@@ -28,10 +29,12 @@ def start(
     on_behalf_of: Any = None,
     idempotency_key: str | None = None,
     external_id: str = "",
+    risk: str = "",
 ) -> Run:
     """Start a run of a registered workflow and return it.
 
-    `requester` is a user, an API key or `hitl.SYSTEM`; `on_behalf_of` the user it is for. The same requester with the
+    `requester` is a user, an API key or `hitl.SYSTEM`; `on_behalf_of` the user it is for. `risk` raises
+    the risk of every request of this run to at least that; nothing lowers it. The same requester with the
     same `idempotency_key`, workflow and input gets the run that was started first, also when two calls race; with
     another input IdempotencyConflict. Raises UnknownWorkflow, BadInput and its kinds.
     """
@@ -40,6 +43,8 @@ def start(
     value = recipe.read_input(input)
     canonical(value, what=f"input of workflow {workflow!r}", limit=conf.MAX_PAYLOAD)
     who = Actor.of(requester)
+    if risk and risk not in RISKS:
+        raise BadInput(f"{risk!r} is no risk; there are {', '.join(RISKS)}")
     _check_text(idempotency_key=idempotency_key, external_id=external_id)
     run = Run(
         id=uuid7(),
@@ -50,6 +55,7 @@ def start(
         on_behalf_of=on_behalf_of,
         idempotency_key=idempotency_key,
         external_id=external_id,
+        risk=risk,
     )
     try:
         return _create(run, definition, who)
@@ -71,6 +77,8 @@ def child_run(t: Transition, step: Step, name: str, workflow: str, input: Any) -
         principal=t.run.principal,
         requester_id=t.run.requester_id,
         on_behalf_of_id=t.run.on_behalf_of_id,
+        authors=t.run.authors,
+        risk=t.run.risk,
         parent_step=step,
         external_id=name,
     )
@@ -110,7 +118,7 @@ def _create(run: Run, definition: Definition, who: Actor) -> Run:
 
 def _first(run: Run, idempotency_key: str, who: Actor) -> Run:
     first = Run.objects.get(principal=who.text, idempotency_key=idempotency_key)
-    if (first.workflow_id, first.input) != (run.workflow_id, run.input):
+    if (first.workflow_id, first.input, first.risk) != (run.workflow_id, run.input, run.risk):
         raise IdempotencyConflict(
             f"the key {idempotency_key!r} started run {first.pk} with another input", run=first.pk
         )

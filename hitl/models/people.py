@@ -118,6 +118,7 @@ def waiting(
     for place in places:
         for column, principal in [("user_id", place.user), *(("group_id", group) for group in place.groups)]:
             direct = f"a.{column} = %s AND a.for_user_id IS NULL"
+            direct += "" if place.user == user_id else " AND a.source <> 'requester'"
             walks.append(_walk(direct, [principal], "%s", [place.user], user_id, list(own), limit, after))
     rows = execute(
         f"SELECT DISTINCT approval_id, due_at FROM ({' UNION ALL '.join(text for text, _ in walks)}) w "  # noqa: S608

@@ -66,6 +66,7 @@ class Run(models.Model):
         max_length=500, blank=True, editable=False, help_text="people who changed outputs by hand: ,7,12,"
     )
     external_id = models.CharField(max_length=200, blank=True)
+    risk = models.CharField(max_length=20, blank=True, help_text="at least so dangerous, says who started it")
     idempotency_key = models.CharField(max_length=200, null=True, blank=True)  # noqa: DJ001 - null is "none given"
     parent_step = models.ForeignKey(
         "hitl.Step", models.PROTECT, null=True, blank=True, related_name="+", db_index=False

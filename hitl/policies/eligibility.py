@@ -74,8 +74,9 @@ def gather(approval: Approval, actor: Actor, votes: Iterable[Decision]) -> Facts
     pk = get_user_model()._meta.pk.to_python(actor.id)
     found = people.asked(approval.pk, approval.stage, pk)
     handed = people.places(approval.pk, approval.stage, pk) if found.stands_in else []
+    alone = approval.required.by_requester  # nobody confirms in the requester's place
     used = {str(one) for vote in cast for one in (vote.actor_id, vote.for_user_id) if one is not None}
-    asked = [user for user, is_asked in handed if is_asked]
+    asked = [user for user, is_asked in handed if is_asked and not alone]
     free = tuple(user for user in asked if str(user) not in used)
     own = frozenset({actor.id, *(str(user) for user, _ in handed)})
     return Facts(found.active, found.direct, found.later, free, bool(asked) and not free, own, cast)

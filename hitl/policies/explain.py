@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.db.models import Q
 
 from hitl import clock
 from hitl.audit import Actor
@@ -32,7 +33,8 @@ class Next:
 class Explanation:
     """What this person can do with a request, and why not. `verdicts` and `acts` map each verdict and each other act to
     the reason it is refused for, or to an empty text where it is possible; `have` and `need` count approvals of this
-    stage. `can_still` are the people who can bring what is missing (at most 50), `next` what comes by itself."""
+    stage. `can_still` are the people who can bring what is missing and `cannot` those who were asked and cannot, each
+    with the reason (at most 50 of both); `next` is what comes by itself."""
 
     verdicts: dict[str, str]
     acts: dict[str, str]
@@ -43,6 +45,7 @@ class Explanation:
     stage: int
     stages: int
     can_still: tuple[str, ...]
+    cannot: tuple[tuple[str, str], ...]
     satisfiable: bool
     next: tuple[Next, ...]
     stands_for: tuple[str, ...]
@@ -89,6 +92,7 @@ def explain(approval: Approval, who: Any, *, fresh: bool = False) -> Explanation
         stage=approval.stage + 1,
         stages=len(approval.required.stages),
         can_still=tuple(_names(left)),
+        cannot=tuple(_cannot(approval, votes)) if open_now else (),
         satisfiable=not open_now or len(left) >= stage.need - have,
         next=tuple(_next(approval)) if open_now else (),
         stands_for=tuple(_names(scene.facts.places)) if not scene.facts.direct else (),
@@ -97,9 +101,30 @@ def explain(approval: Approval, who: Any, *, fresh: bool = False) -> Explanation
 
 def _left(approval: Approval, votes: list[Decision]) -> list[Any]:
     """Who can still bring an approval at this stage."""
-    asked = Assignment.objects.filter(approval=approval.pk, stage=approval.stage, ended_at=None, for_user=None)
-    users, groups = zip(*asked.values_list("user", "group"), strict=True) if asked else ((), ())
-    return people.reachable(_some(users), _some(groups), spent(approval, votes), _MOST_NAMES)
+    users, groups = _asked(approval)
+    return people.reachable(users, groups, spent(approval, votes), _MOST_NAMES)
+
+
+def _cannot(approval: Approval, votes: list[Decision]) -> Iterator[tuple[str, str]]:
+    """Who is asked at this stage and cannot bring an approval, with the reason."""
+    users, groups = _asked(approval)
+    model = get_user_model()
+    out = spent(approval, votes)
+    gone = [user.pk for user in model.objects.filter(pk__in=users) if not user.is_active]
+    asked = model.objects.filter(Q(pk__in=users) | Q(groups__in=groups)).filter(pk__in=[*out, *gone]).distinct()
+    own = own_people(approval) if approval.prevent_self_review else set()
+    voted = {vote.actor_id: vote.stage for vote in votes}
+    for user in asked.order_by("pk")[:_MOST_NAMES]:
+        reason = "own_edit" if user.pk == approval.edited_by_id else "inactive" if not user.is_active else "place_taken"
+        if user.pk in voted:
+            reason = "already_voted" if voted[user.pk] == approval.stage else "voted_earlier_stage"
+        yield _name(user), "own_request" if user.pk in own else reason
+
+
+def _asked(approval: Approval) -> tuple[list[Any], list[Any]]:
+    rows = Assignment.objects.filter(approval=approval.pk, stage=approval.stage, ended_at=None, for_user=None)
+    pairs = list(rows.values_list("user", "group"))
+    return [user for user, _ in pairs if user is not None], [group for _, group in pairs if group is not None]
 
 
 def spent(approval: Approval, votes: list[Decision]) -> set[Any]:
@@ -120,8 +145,8 @@ def _next(approval: Approval) -> Iterator[Next]:
 
 def _names(users: Any) -> list[str]:
     rows = get_user_model().objects.filter(pk__in=list(users)).order_by("pk")
-    return [str(user.get_full_name() or user.get_username()) for user in rows]
+    return [_name(user) for user in rows]
 
 
-def _some(values: tuple[Any, ...]) -> list[Any]:
-    return [value for value in values if value is not None]
+def _name(user: Any) -> str:
+    return str(user.get_full_name() or user.get_username())

@@ -278,3 +278,31 @@ def test_critical_is_confirmed_with_the_password_where_the_policy_says_so(make_g
     outcome = decide(approval, bob, reauthenticated_at=clock.now(), **phrase)
     assert outcome.approval.status == "approved"
     assert set(outcome.decision.confirmation) == {"phrase", "password"}
+
+
+def test_who_starts_a_run_may_raise_its_risk_and_never_lower_it(refund: Any, alice: Any, bob: Any, work: Any) -> None:
+    for given, meant in (("", "medium"), ("low", "medium"), ("high", "high"), ("critical", "critical")):
+        run = refund.start({}, requester=alice, risk=given)
+        work()
+        approval = Approval.objects.get(run=run)
+        assert approval.risk == meant
+    assert (approval.level, approval.required.need) == ("verify", 2)
+
+
+def test_nobody_confirms_in_the_requesters_place(make_gate: Any, alice: Any, bob: Any) -> None:
+    from hitl.policies.delegations import create_delegation
+
+    approval = make_gate(reviewers=["requester"], risk="low")
+    create_delegation(alice, bob, ends_at=clock.now() + timedelta(hours=1), actor=alice)
+    assert decisions.inbox(bob) == []
+    assert reason(approval, bob) == "not_candidate"
+
+
+def test_explain_tells_who_can_and_who_cannot(make_gate: Any, alice: Any, bob: Any, carol: Any, people: Any) -> None:
+    people("gone", "finance", is_active=False)
+    people("gina", "finance")
+    approval = make_gate(reviewers=["group:finance", "user:alice", "user:gone"], approvals=2)
+    decide(approval, bob)
+    told = explain(approval, carol)
+    assert (told.can_still, told.satisfiable) == (("carol", "gina"), True)
+    assert dict(told.cannot) == {"alice": "own_request", "bob": "already_voted", "gone": "inactive"}
