@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from hitl import notifications
@@ -165,7 +165,6 @@ def _copy(t: Transition, old: Approval, who: Actor, body: bytes, requirement: Re
     """The next revision of a request, begun anew but for its words."""
     kept = {field.attname: getattr(old, field.attname) for field in Approval._meta.concrete_fields}
     action_type = str(parse(body)["type"])
-    stage = requirement.stages[0]
     other = action_type != old.action_type
     content = {**parse(body), "revision": old.revision + 1}
     bound = canonical(content, what="action")
@@ -181,15 +180,9 @@ def _copy(t: Transition, old: Approval, who: Actor, body: bytes, requirement: Re
             "digest": binding_digest(bound),
             "action_digest": action_digest(bound),
             "args_schema": (old.types or {}).get(action_type) if other else old.args_schema,
-            "requirement": requirement.model_dump(mode="json"),
-            "level": requirement.level,
-            "phrase": _phrase(requirement, old.phrase, action_type),
+            **_terms(requirement, old.phrase, action_type, t.now),
             "edited_by_id": int(who.id) if who.id.isdigit() else who.id,
             "stage": 0,
-            "stage_opened_at": t.now,
-            "opened_at": t.now,
-            "expires_at": t.now + timedelta(seconds=stage.timeout or 0),
-            **times(stage, t.now, t.now),
             "rung": 0,
             "fell_back": False,
             "unsatisfiable": False,
@@ -202,7 +195,6 @@ def _copy(t: Transition, old: Approval, who: Actor, body: bytes, requirement: Re
 
 def _approval(t: Transition, step: Step, proposal: Proposal, key: str, old: Approval | None) -> Approval:
     action, gate, run = proposal.action, proposal.gate, t.run
-    stage = proposal.requirement.stages[0]
     revision = old.revision + 1 if old else 1
     within = gate.execute_within or conf.EXECUTE_WITHIN.total_seconds()
     body = _bytes(t, step, action, key=key, revision=revision, within=within)
@@ -231,18 +223,11 @@ def _approval(t: Transition, step: Step, proposal: Proposal, key: str, old: Appr
         on_max_revisions=gate.on_max_revisions,
         risk=proposal.risk,
         reversible=action.reversible,
-        level=proposal.requirement.level or "confirm",
-        phrase=_phrase(proposal.requirement, gate.phrase, action.type),
-        requirement=proposal.requirement.model_dump(mode="json"),
-        prevent_self_review=proposal.requirement.prevent_self_review,
+        **_terms(proposal.requirement, gate.phrase, action.type, t.now),
         requester_id=run.requester_id,
         on_behalf_of_id=run.on_behalf_of_id,
         agent_key_id=_key_of(run),
         authors=run.authors,
-        opened_at=t.now,
-        stage_opened_at=t.now,
-        expires_at=t.now + timedelta(seconds=stage.timeout or 0),
-        **times(stage, t.now, t.now),
         cool_off=gate.cool_off,
         execute_within=within,
     )
@@ -267,8 +252,19 @@ def _newest(step: Step, key: str) -> Approval | None:
     return Approval.objects.revisions(step.run_id, step.name, key).first()
 
 
-def _phrase(requirement: Requirement, phrase: str, action_type: str) -> str:
-    return (phrase or f"APPROVE {action_type}") if requirement.level == "verify" else ""
+def _terms(requirement: Requirement, phrase: str, action_type: str, now: datetime) -> dict[str, Any]:
+    """What a requirement makes of a request that opens now."""
+    stage = requirement.stages[0]
+    return {
+        "requirement": requirement.model_dump(mode="json"),
+        "level": requirement.level or "confirm",
+        "phrase": (phrase or f"APPROVE {action_type}") if requirement.level == "verify" else "",
+        "prevent_self_review": requirement.prevent_self_review,
+        "opened_at": now,
+        "stage_opened_at": now,
+        "expires_at": now + timedelta(seconds=stage.timeout or 0),
+        **times(stage, now, now),
+    }
 
 
 def _key_of(run: Run) -> Any:
