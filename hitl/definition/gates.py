@@ -62,15 +62,10 @@ def gate_spec(
     `revise` (default: the one that proposed), at most `max_revisions` times, and then refuses or escalates
     (`on_max_revisions`). Raises InvalidWorkflow.
     """
-    inline = {
-        "approvals": approvals,
-        "rejections": rejections,
-        "remind": None if remind is None else tuple(remind),
-        "comment": comment,
-        "prevent_self_review": prevent_self_review,
-        "step_up": step_up,
-    }
-    given = {name: value for name, value in inline.items() if value is not None}
+    given = _given(
+        approvals=approvals, rejections=rejections, remind=remind, comment=comment,
+        prevent_self_review=prevent_self_review, step_up=step_up,
+    )  # fmt: skip
     _check_who(where, policy, reviewers, stages, given)
     _check_how(where, level, phrase, editable)
     _check_silence(where, on_timeout, sure_risk=None if calls_risk else risk, reversible=reversible)
@@ -105,6 +100,11 @@ def gate_spec(
         raise InvalidWorkflow(f"{where}: {explain(error)}") from error
     except InvalidPolicy as error:
         raise InvalidWorkflow(f"{where}: {error.message}") from error
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    """What the author said of the requirement itself."""
+    return {name: tuple(value) if name == "remind" else value for name, value in options.items() if value is not None}
 
 
 def _check_who(
