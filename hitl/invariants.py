@@ -24,6 +24,7 @@ from hitl.states import RUN_ENDS, ApprovalStatus, NotificationStatus, RunStatus,
 _BATCH = 500
 _LIVE = (StepStatus.READY, StepStatus.RUNNING, StepStatus.WAITING, StepStatus.UNCERTAIN)
 _GRANTED = {"approved", "edited", "passed", "informed"}
+_AFTERWARDS = (".refused", ".given", ".commented", ".watched", ".unwatched")  # what people may still say
 _CLOSED = _GRANTED | {*ApprovalStatus.values} - {"pending"}
 
 Found = Iterator[tuple[Any, str]]
@@ -95,7 +96,7 @@ def votes_count() -> Found:
 def ends_are_final() -> Found:
     """I6: nothing moves a run or a request after its end, as its timeline tells it."""
     for run, approvals, lines in _histories():
-        moves = [line for line in lines if not line.action.endswith(".refused")]
+        moves = [line for line in lines if not line.action.endswith(_AFTERWARDS)]
         ends = [n for n, line in enumerate(moves) if line.action.removeprefix("hitl.run.") in RUN_ENDS]
         if ends and (len(ends) > 1 or ends[0] != len(moves) - 1):
             yield run, f"its timeline goes on after its end, with {moves[ends[0] + 1].action}"

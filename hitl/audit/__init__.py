@@ -6,7 +6,7 @@ Never: statuses, rules, sockets. Nobody else writes an AuditRecord.
 """
 
 from hitl.audit.actors import SYSTEM, Actor, correlation
-from hitl.audit.chain import Entry, append, records_of, seal
+from hitl.audit.chain import Entry, append, hold, records_of, seal
 from hitl.audit.timeline import Line, timeline, timelines
 from hitl.audit.verify import Problem, Report, verify
 

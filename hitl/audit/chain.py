@@ -60,6 +60,12 @@ def append(stream: str, entries: Sequence[Entry]) -> None:
     row.save(update_fields=["seq", "hash"])
 
 
+def hold(stream: str) -> None:
+    """Lock the head of a stream that is not a run's, so that its writers come one after the other."""
+    AuditStream.objects.get_or_create(stream=stream)
+    AuditStream.objects.select_for_update().get(stream=stream)
+
+
 def records_of(stream: str) -> models.QuerySet[AuditRecord]:
     """The records of one stream in their order."""
     return AuditRecord.objects.filter(stream=stream).order_by("seq")

@@ -44,7 +44,7 @@ def preflight(approvals: Iterable[Any], *, user: Any, verdict: str = "approve") 
     """Each request with what keeps it from being decided together with the others; changes nothing.
 
     All are of the first one's action type and of low or medium risk. Raises BadInput for more than 50, or a verdict
-    that is neither approve nor reject.
+    that is neither approve nor reject, and UnknownApproval for what is no id.
     """
     ids = list(dict.fromkeys(as_id(approval) for approval in approvals))
     if not 1 <= len(ids) <= MOST or verdict not in _VERDICTS:
@@ -59,12 +59,14 @@ def decide_all(
 ) -> list[Item]:
     """Decide several requests, each with the digest that was seen, each in a transaction of its own.
 
-    What the pre-flight refuses is left alone; one that fails does not keep the others from being decided.
+    What the pre-flight refuses is left alone, but for what is decided already: the same again is the recorded answer.
+    One that fails does not keep the others from being decided.
     """
     digests = {as_id(approval): digest for approval, digest in seen.items()}
     results = []
     for item in preflight(digests, user=actor, verdict=verdict):
-        if item.reason or item.approval is None:
+        # A second click finds its own first one: decide knows the vote again.
+        if item.approval is None or item.reason not in ("", "closed", "already_voted"):
             results.append(item)
             continue
         try:

@@ -32,6 +32,7 @@ _BY_PEOPLE = {
     ApprovalStatus.REJECTED,
     ApprovalStatus.ANSWERED,
     ApprovalStatus.REVOKED,
+    ApprovalStatus.REVISION_REQUESTED,
 }
 
 

@@ -16,7 +16,7 @@ from hitl.decisions.acts.scene import acting
 from hitl.decisions.checks import YES, Vote, check_complete, check_offered, check_open, check_seen, newest_of
 from hitl.decisions.edits import changed_paths
 from hitl.decisions.quorum import tally
-from hitl.decisions.request import redraft
+from hitl.decisions.request import edited_terms, redraft
 from hitl.decisions.resolve import resolve
 from hitl.decisions.stages import climb, enough_people, open_next
 from hitl.definition.binding import binding_digest
@@ -96,10 +96,16 @@ def _decide(t: Transition, approval: Approval, votes: list[Decision], who: Actor
     _allow(why_not(approval, who, facts))
     check_offered(approval, vote)
     fresh = vote.reauthenticated_at is not None and t.now - vote.reauthenticated_at < STEP_UP
-    _allow(verdict_problem(approval, vote.verdict, fresh=fresh))
+    _allow(verdict_problem(approval, vote.verdict, fresh=fresh, revises=bool(vote.action_type)))
     effective = check_complete(approval, vote)
+    terms = edited_terms(t, approval, effective) if effective else None
+    if terms is not None:
+        _allow(verdict_problem(approval, vote.verdict, fresh=fresh, revises=True))
     decision = _decision(t, approval, who, facts, vote)
     t.add(decision)
+    if terms is not None and effective is not None:
+        fresh_one = redraft(t, approval, who, effective, terms, _said(approval, decision, vote))
+        return Outcome(fresh_one, decision, False, 0, fresh_one.required.stages[0].need)
     return _count(t, approval, [*votes, decision], who, vote, effective)
 
 
@@ -124,11 +130,13 @@ def _decision(t: Transition, approval: Approval, who: Actor, facts: Facts, vote:
         evidence["password"] = vote.reauthenticated_at.isoformat()
     if approval.required.by_requester:
         evidence["self"] = True
+    place, assignment = place_of(who, facts)
     return Decision(
         approval=approval,
         stage=approval.stage,
         actor_id=int(who.id) if who.id.isdigit() else who.id,
-        for_user_id=place_of(who, facts),
+        for_user_id=place,
+        assignment_id=assignment,
         verdict=vote.verdict,
         comment=vote.comment,
         digest=vote.digest,
@@ -147,12 +155,7 @@ def _count(
     """Check 7: count what is written, refusals first, and do what follows."""
     decision = votes[-1]
     count = tally(approval.required.stages[approval.stage], _verdicts(votes, approval.stage))
-    said: dict[str, Any] = {"verdict": vote.verdict, "comment": vote.comment, "channel": vote.channel}
-    said |= {"for_user": str(decision.for_user_id)} if decision.for_user_id is not None else {}
-    said |= {"self_confirmed": True} if approval.required.by_requester else {}
-    if vote.verdict == Verdict.EDIT and (approval.required.need > 1 or vote.action_type):
-        fresh = redraft(t, approval, who, effective or b"", said)
-        return Outcome(fresh, decision, False, 0, fresh.required.stages[0].need)
+    said = _said(approval, decision, vote)
     if vote.verdict == Verdict.REQUEST_REVISION and _instead_up(approval):
         t.record(
             "hitl.approval.voted",
@@ -180,6 +183,13 @@ def _count(
     else:
         _approve(t, approval, who, vote, effective, said)
     return Outcome(approval, decision, False, count.have, count.need)
+
+
+def _said(approval: Approval, decision: Decision, vote: Vote) -> dict[str, Any]:
+    """What the audit keeps of a vote."""
+    said: dict[str, Any] = {"verdict": vote.verdict, "comment": vote.comment, "channel": vote.channel}
+    said |= {"for_user": str(decision.for_user_id)} if decision.for_user_id is not None else {}
+    return said | ({"self_confirmed": True} if approval.required.by_requester else {})
 
 
 def _approve(

@@ -76,16 +76,29 @@ def request(t: Transition, step: Step, proposal: Proposal, *, key: str = "") -> 
     return approval
 
 
-def redraft(t: Transition, old: Approval, who: Actor, body: bytes, said: dict[str, Any]) -> Approval:
-    """A reviewer's edit where others must agree as well, or of another type: the next revision with these bytes. Votes
-    on the old one are void, its author may not vote on the new one, and a new type is under the policy anew."""
+def edited_terms(t: Transition, old: Approval, body: bytes) -> Requirement | None:
+    """Who must agree to a reviewer's edit as the next revision; None where the edit decides by itself.
+
+    An edit is under the policy like a proposal: it decides where one approval was enough and still is, by the same rule
+    or by one that would let it pass.
+    """
     content = parse(body)
-    requirement = old.required
-    if content["type"] != old.action_type:
-        asks = Asks(t.run, t.definition.name, old.step.name)
-        spec = t.definition.by_name.get(old.step.name)
-        gate = spec.asks if spec is not None and not old.key else None
-        requirement = rerun(requirement, gate, action_of(old, content), risk=old.risk, asks=asks)
+    asks = Asks(t.run, t.definition.name, old.step.name)
+    spec = t.definition.by_name.get(old.step.name)
+    gate = spec.asks if spec is not None and not old.key else None
+    found = rerun(old.required, gate, action_of(old, content), risk=old.risk, asks=asks)
+    same = found.auto or found.rule == old.required.rule
+    if same and content["type"] == old.action_type and old.required.need == 1:
+        return None
+    return found.model_copy(update={"auto": False})
+
+
+def redraft(
+    t: Transition, old: Approval, who: Actor, body: bytes, requirement: Requirement, said: dict[str, Any]
+) -> Approval:
+    """A reviewer's edit as the next revision with these bytes: votes on the old one are void, and its author may not
+    vote on the new one."""
+    content = parse(body)
     fresh = _copy(t, old, who, body, requirement)
     changed = sorted(changed_paths(old.args, content["args"]))
     t.record(
@@ -166,6 +179,7 @@ def _copy(t: Transition, old: Approval, who: Actor, body: bytes, requirement: Re
     kept = {field.attname: getattr(old, field.attname) for field in Approval._meta.concrete_fields}
     action_type = str(parse(body)["type"])
     other = action_type != old.action_type
+    phrase = "" if old.phrase == _own_phrase(old.action_type) else old.phrase
     content = {**parse(body), "revision": old.revision + 1}
     bound = canonical(content, what="action")
     return Approval(
@@ -180,7 +194,7 @@ def _copy(t: Transition, old: Approval, who: Actor, body: bytes, requirement: Re
             "digest": binding_digest(bound),
             "action_digest": action_digest(bound),
             "args_schema": (old.types or {}).get(action_type) if other else old.args_schema,
-            **_terms(requirement, old.phrase, action_type, t.now),
+            **_terms(requirement, phrase, action_type, t.now),
             "edited_by_id": int(who.id) if who.id.isdigit() else who.id,
             "stage": 0,
             "rung": 0,
@@ -258,13 +272,18 @@ def _terms(requirement: Requirement, phrase: str, action_type: str, now: datetim
     return {
         "requirement": requirement.model_dump(mode="json"),
         "level": requirement.level or "confirm",
-        "phrase": (phrase or f"APPROVE {action_type}") if requirement.level == "verify" else "",
+        "phrase": (phrase or _own_phrase(action_type)) if requirement.level == "verify" else "",
         "prevent_self_review": requirement.prevent_self_review,
         "opened_at": now,
         "stage_opened_at": now,
         "expires_at": now + timedelta(seconds=stage.timeout or 0),
         **times(stage, now, now),
     }
+
+
+def _own_phrase(action_type: str) -> str:
+    """What people type where the author named no phrase."""
+    return f"APPROVE {action_type}"
 
 
 def _key_of(run: Run) -> Any:

@@ -25,6 +25,7 @@ OnTimeout = Literal["reject", "approve", "escalate"]
 CommentRule = Literal["never", "on_approve", "on_reject", "always"]
 
 RISKS: tuple[Risk, ...] = ("low", "medium", "high", "critical")
+HARMLESS = ("low", "medium")  # what may pass by rule, be only told of, or be confirmed by who asked
 REQUESTER = "requester"
 
 _REVIEWER = re.compile(r"(group|user):\S(.*\S)?|requester")
@@ -41,7 +42,7 @@ def _as_seconds(value: Any) -> Any:
         if found is None or not any(found.groups()):
             raise ValueError(f"{value!r} is no duration: write 45m, 4h, 1h30m or 2d")
         days, hours, minutes, secs = (int(part or 0) for part in found.groups())
-        return timedelta(days=days, hours=hours, minutes=minutes, seconds=secs).total_seconds()
+        return float(((days * 24 + hours) * 60 + minutes) * 60 + secs) if len(value) < 40 else _LONGEST * 2
     return value
 
 
@@ -170,17 +171,19 @@ class Requirement(Value):
 
     def at(self, risk: str, *, reversible: bool, timeout: float | None = None) -> Requirement:
         """What holds at this risk, with nothing left open: critical needs two people and a typed phrase unless somebody
-        said otherwise, and silence or a rule pass only what is not dangerous. `timeout` is for stages without their
-        own. Raises InvalidPolicy for what can then not be asked, such as the requester's own yes to high risk."""
-        if self.by_requester and risk in ("high", "critical"):
+        said otherwise, and silence, a rule or being told pass only what is not dangerous. `timeout` is for stages
+        without their own. Raises InvalidPolicy for what can then not be asked, such as the requester's own yes to high
+        risk."""
+        if self.by_requester and risk not in HARMLESS:
             raise InvalidPolicy(f"{risk} risk is not for the requester to confirm alone: name other reviewers")
         two = risk == "critical" and len(self.stages) == 1
+        level = "confirm" if self.level == "info" and risk not in HARMLESS else self.level
         silent = self.on_timeout == "approve" and not (risk == "low" and reversible)
         try:
             return self.model_copy(
                 update={
                     "stages": tuple(stage.at(2 if two else 1, timeout) for stage in self.stages),
-                    "level": self.level or ("verify" if risk == "critical" else "confirm"),
+                    "level": level or ("verify" if risk == "critical" else "confirm"),
                     "on_timeout": "reject" if silent else self.on_timeout,
                     "prevent_self_review": self.prevent_self_review and not self.by_requester,
                     "step_up": {name: how for name, how in self.step_up.items() if name == risk},

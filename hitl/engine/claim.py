@@ -83,6 +83,7 @@ def _claim_guarded(picked: Picked) -> Claimed | None:
             return None
         if step.ready_at is not None and step.ready_at > t.now:
             return None
+        sql.hold_freezes(shared=True)
         if sql.is_frozen(picked.freezes):
             return None
         grants = _grants(t, step)

@@ -121,6 +121,7 @@ def freeze(target: str = "all", *, actor: Any, reason: str = "") -> list[Step]:
     _check_target(target)
     why = clean(reason.strip()) or "no reason given"
     with transaction.atomic():
+        sql.hold_freezes()
         by = who.id if who.is_person else None
         values = {"by_id": by, "reason": why, "at": sql.database_clock()}
         _, new = Freeze.objects.get_or_create(target=target, lifted_at=None, defaults=values)

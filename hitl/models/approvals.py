@@ -19,6 +19,7 @@ from hitl.models.runs import Run, Step
 from hitl.states import ApprovalStatus, Verdict
 
 SOURCES = ("policy", "requester", "delegate", "assigned", "escalation", "fallback")
+_SHOWN = Q(due_at__isnull=False)
 
 
 class ApprovalQuerySet(models.QuerySet["Approval"]):
@@ -252,14 +253,8 @@ class Assignment(models.Model):
         ]
         indexes = [
             models.Index(fields=["approval", "stage"], name="hitl_assignment_stage"),
-            models.Index(
-                fields=["user", "due_at", "approval"], name="hitl_assignment_inbox_u", condition=Q(due_at__isnull=False)
-            ),
-            models.Index(
-                fields=["group", "due_at", "approval"],
-                name="hitl_assignment_inbox_g",
-                condition=Q(due_at__isnull=False),
-            ),
+            models.Index(fields=["user", "due_at", "approval"], name="hitl_assignment_inbox_u", condition=_SHOWN),
+            models.Index(fields=["group", "due_at", "approval"], name="hitl_assignment_inbox_g", condition=_SHOWN),
         ]
 
     def __str__(self) -> str:
@@ -274,6 +269,9 @@ class Decision(models.Model):
     stage = models.PositiveSmallIntegerField(default=0)
     actor = person(null=False, blank=False, db_index=True)
     for_user = person()
+    assignment = models.ForeignKey(
+        Assignment, models.PROTECT, null=True, blank=True, related_name="+", db_index=False, help_text="who was asked"
+    )
     verdict = models.CharField(max_length=20, choices=Verdict.choices)
     comment = models.TextField(blank=True)
     reason_code = models.CharField(max_length=60, blank=True)

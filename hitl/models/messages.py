@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Q
 
 from hitl.models.approvals import Approval, Decision
-from hitl.models.fields import person
+from hitl.models.fields import key, person
 from hitl.models.runs import Run, Step
 
 
@@ -47,6 +47,7 @@ class StreamChunk(models.Model):
 class Comment(models.Model):
     """A remark on a request; it decides nothing."""
 
+    id = key()
     approval = models.ForeignKey(Approval, models.PROTECT, related_name="comments")
     author = person(null=False, blank=False)
     text = models.TextField()
@@ -74,6 +75,7 @@ class Watch(models.Model):
 class Feedback(models.Model):
     """An opinion afterwards, on a run or on one step or decision of it: a score from 0 to 1, a value, or words."""
 
+    id = key()
     run = models.ForeignKey(Run, models.PROTECT, related_name="feedback")
     step = models.ForeignKey(Step, models.PROTECT, null=True, blank=True, related_name="+", db_index=False)
     decision = models.ForeignKey(Decision, models.PROTECT, null=True, blank=True, related_name="+", db_index=False)

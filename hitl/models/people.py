@@ -20,11 +20,12 @@ from hitl.states import ApprovalStatus
 
 
 class Asked(NamedTuple):
-    """How a person stands to one request: is the account active, are they asked at this stage, or at a later one, and
-    does anybody's place come to them (by a delegation in force, or because this request was handed over)?"""
+    """How a person stands to one request: is the account active, by which assignment are they asked at this stage (None
+    where they are not), are they asked at a later one, and does anybody's place come to them (by a delegation in force,
+    or because this request was handed over)?"""
 
     active: bool
-    direct: bool
+    direct: Any
     later: bool
     stands_in: bool
 
@@ -34,15 +35,19 @@ def asked(approval_id: uuid.UUID, stage: int, user_id: Any) -> Asked:
     now, params = now_sql()
     pk = uuid_param(approval_id)
     rows = execute(_asked_sql(now), [pk, stage, pk, stage, *params, *params, pk, stage, user_id])
-    return Asked(*map(bool, rows[0])) if rows else Asked(False, False, False, False)
+    if not rows:
+        return Asked(False, None, False, False)
+    active, direct, later, stands_in = rows[0]
+    return Asked(bool(active), direct, bool(later), bool(stands_in))
 
 
-def places(approval_id: uuid.UUID, stage: int, user_id: Any) -> list[tuple[Any, bool]]:
-    """Everybody whose place came to this person, and whether they are active and asked themselves at this stage."""
+def places(approval_id: uuid.UUID, stage: int, user_id: Any) -> list[tuple[Any, Any]]:
+    """Everybody whose place came to this person, and by which assignment they are asked at this stage themselves: None
+    where they are not, or are deactivated."""
     now, params = now_sql()
     pk = uuid_param(approval_id)
     rows = execute(_places_sql(now), [pk, stage, user_id, *params, *params, pk, stage, user_id])
-    return [(row[0], bool(row[1])) for row in rows]
+    return [(row[0], row[1] if row[2] else None) for row in rows]
 
 
 def delegators(user_id: Any) -> list[Any]:
@@ -179,9 +184,10 @@ def _asked_sql(now: str) -> str:
     table, key, active, _, _, _ = _names()
     member = _member("u")
     mine = f"(a.user_id = u.{key} OR {member})"
-    row = "EXISTS (SELECT 1 FROM hitl_assignment a WHERE a.approval_id = %s AND a.stage {} %s AND a.ended_at IS NULL "
+    rows = "FROM hitl_assignment a WHERE a.approval_id = %s AND a.stage {} %s AND a.ended_at IS NULL "
+    row = f"EXISTS (SELECT 1 {rows}"
     return (
-        f"SELECT {active}, {row.format('=')} AND a.for_user_id IS NULL AND {mine}), "  # noqa: S608
+        f"SELECT {active}, (SELECT min(a.id) {rows.format('=')} AND a.for_user_id IS NULL AND {mine}), "  # noqa: S608
         f"{row.format('>')} AND {mine}), "
         f"EXISTS (SELECT 1 FROM hitl_delegation d WHERE d.to_user_id = u.{key} AND d.revoked_at IS NULL "
         f"AND d.starts_at <= {now} AND d.ends_at > {now}) "
@@ -194,11 +200,11 @@ def _asked_sql(now: str) -> str:
 def _places_sql(now: str) -> str:
     table, key, active, _, _, _ = _names()
     asked = (
-        "EXISTS (SELECT 1 FROM hitl_assignment a WHERE a.approval_id = %s AND a.stage = %s AND a.ended_at IS NULL "  # noqa: S608
+        "(SELECT min(a.id) FROM hitl_assignment a WHERE a.approval_id = %s AND a.stage = %s AND a.ended_at IS NULL "  # noqa: S608
         f"AND a.for_user_id IS NULL AND (a.user_id = f.{key} OR {_member('f')}))"
     )
     return (
-        f"SELECT f.{key}, {active.replace('u.', 'f.')} AND {asked} FROM {table} f WHERE f.{key} IN ("  # noqa: S608
+        f"SELECT f.{key}, {asked}, {active.replace('u.', 'f.')} FROM {table} f WHERE f.{key} IN ("  # noqa: S608
         "SELECT d.from_user_id FROM hitl_delegation d WHERE d.to_user_id = %s AND d.revoked_at IS NULL "
         f"AND d.starts_at <= {now} AND d.ends_at > {now} UNION "
         "SELECT h.for_user_id FROM hitl_assignment h WHERE h.approval_id = %s AND h.stage = %s AND h.ended_at IS NULL "

@@ -76,6 +76,13 @@ def claim_step(step_id: uuid.UUID, token: uuid.UUID, lease: timedelta, freezes: 
     return load(rows[0][: -1 if lazily else None]) if rows else None
 
 
+def hold_freezes(*, shared: bool = False) -> None:
+    """Freezes and claims of protected steps one after the other, so that nothing starts after a freeze that did not see
+    it; claims do not wait for each other. SQLite has one writer at a time anyway."""
+    if on_postgres():
+        execute(f"SELECT pg_advisory_xact_lock{'_shared' if shared else ''}(4404)")
+
+
 def is_frozen(freezes: Iterable[str]) -> bool:
     """Whether one of these freezes stands."""
     covers = list(freezes)

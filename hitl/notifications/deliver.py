@@ -19,7 +19,7 @@ from hitl import clock
 from hitl.conf import conf
 from hitl.crashpoints import crashpoint
 from hitl.exceptions import HitlError
-from hitl.models import Approval, Assignment, Delegation, Notification
+from hitl.models import Approval, Assignment, Decision, Delegation, Notification
 from hitl.notifications.channels import email
 from hitl.policies import own_people, resolve
 from hitl.states import ApprovalStatus, NotificationStatus
@@ -143,9 +143,11 @@ def informed(row: Notification) -> list[Any]:
 
 
 def _own(approval: Approval) -> list[Any]:
-    """Those who may not decide because the request is theirs: a mail would only lead them astray."""
+    """Those who may not decide, because the request is theirs or their vote is cast: a mail would lead them astray."""
     own = own_people(approval) if approval.prevent_self_review else set()
-    return list((own | {approval.edited_by_id}) - {None})
+    votes = Decision.objects.filter(approval=approval.pk, withdrawn_at=None).values_list("actor", "for_user")
+    voted = {user for pair in votes for user in pair}
+    return list((own | voted | {approval.edited_by_id}) - {None})
 
 
 def _failed(row: Notification, error: Exception) -> int:

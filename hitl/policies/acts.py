@@ -75,7 +75,9 @@ def _delegate(scene: Scene) -> str:
 
 
 def _assign(scene: Scene) -> str:
-    return "" if scene.operator else "not_operator"
+    if not scene.operator:
+        return "not_operator"
+    return "only_requester" if scene.approval.required.by_requester else ""
 
 
 def _escalate(scene: Scene) -> str:

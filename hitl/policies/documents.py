@@ -25,7 +25,8 @@ def apply_policy(document: Any, *, actor: Any) -> Policy:
     who = Actor.of(actor)
     body = value.model_dump(mode="json", exclude_defaults=True)
     with transaction.atomic():
-        current = Policy.objects.select_for_update().filter(name=value.name).order_by("-version").first()
+        audit.hold(f"policy:{value.name}")
+        current = Policy.objects.filter(name=value.name).order_by("-version").first()
         if current is not None and current.active and current.document == body:
             return current
         Policy.objects.filter(name=value.name, active=True).update(active=False)

@@ -48,12 +48,13 @@ _YES = (Verdict.APPROVE, Verdict.EDIT, Verdict.RESPOND)
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What eligibility depends on: is the account active, asked at this stage (`direct`) or a `later` one; the `places`
-    that came to it by hand-over, and whether all of those are `taken`; itself and all who handed over to it
+    """What eligibility depends on: is the account active, by which assignment is it asked at this stage (`direct`, None
+    where it is not), is it asked at a `later` one; the `places` that came to it by hand-over and are free (users, and
+    by which assignment they are asked), and whether all of them are `taken`; itself and all who handed over to it
     (`people`); and the votes that stand."""
 
     active: bool
-    direct: bool
+    direct: Any
     later: bool
     places: tuple[Any, ...]
     taken: bool
@@ -63,21 +64,21 @@ class Facts:
     @property
     def asked(self) -> bool:
         """Whether the account is asked now, itself or in somebody's place."""
-        return self.direct or bool(self.places) or self.taken
+        return bool(self.direct or self.places or self.taken)
 
 
 def gather(approval: Approval, actor: Actor, votes: Iterable[Decision]) -> Facts:
     """Read what eligibility depends on: one query, and a second for who stands in for somebody."""
     cast = tuple(votes)
     if not actor.is_person:
-        return Facts(True, False, False, (), False, frozenset({actor.text}), cast)
+        return Facts(True, None, False, (), False, frozenset({actor.text}), cast)
     pk = get_user_model()._meta.pk.to_python(actor.id)
     found = people.asked(approval.pk, approval.stage, pk)
     handed = people.places(approval.pk, approval.stage, pk) if found.stands_in else []
     alone = approval.required.by_requester  # nobody confirms in the requester's place
     used = {str(one) for vote in cast for one in (vote.actor_id, vote.for_user_id) if one is not None}
-    asked = [user for user, is_asked in handed if is_asked and not alone]
-    free = tuple(user for user in asked if str(user) not in used)
+    asked = [(user, by) for user, by in handed if by is not None and not alone]
+    free = tuple((user, by) for user, by in asked if str(user) not in used)
     own = frozenset({actor.id, *(str(user) for user, _ in handed)})
     return Facts(found.active, found.direct, found.later, free, bool(asked) and not free, own, cast)
 
@@ -105,14 +106,15 @@ def _place_problem(approval: Approval, actor: Actor, facts: Facts) -> str:
     if stages:
         return "voted_earlier_stage"
     stood_in = any(str(vote.for_user_id) == actor.id for vote in facts.votes)
-    own_place = facts.direct and not stood_in
+    own_place = facts.direct is not None and not stood_in
     return "" if own_place or facts.places else "place_taken"
 
 
-def place_of(actor: Actor, facts: Facts) -> Any:
-    """Whose place the vote takes: None for the actor's own, else the user's id."""
+def place_of(actor: Actor, facts: Facts) -> tuple[Any, Any]:
+    """Whose place the vote takes (None for the actor's own, else the user's id), and by which assignment that person
+    is asked."""
     stood_in = any(str(vote.for_user_id) == actor.id for vote in facts.votes)
-    return None if facts.direct and not stood_in else facts.places[0]
+    return (None, facts.direct) if facts.direct is not None and not stood_in else facts.places[0]
 
 
 def own_people(approval: Approval) -> set[Any]:
@@ -134,10 +136,10 @@ def offered(approval: Approval) -> list[str]:
     return [Verdict.APPROVE, Verdict.EDIT, Verdict.REQUEST_REVISION, Verdict.REJECT]
 
 
-def verdict_problem(approval: Approval, verdict: str, *, fresh: bool) -> str:
+def verdict_problem(approval: Approval, verdict: str, *, fresh: bool, revises: bool = False) -> str:
     """The reason this verdict is not possible though the person may vote; `fresh`: they have just given their
-    password."""
+    password, `revises`: the edit makes a revision in any case."""
     if verdict in _YES and approval.required.step_up and not fresh:
         return "step_up_required"
-    bound = verdict == Verdict.EDIT and approval.required.need > 1 and approval.revision > approval.max_revisions
-    return "max_revisions" if bound else ""
+    revises = verdict == Verdict.EDIT and (revises or approval.required.need > 1)
+    return "max_revisions" if revises and approval.revision > approval.max_revisions else ""

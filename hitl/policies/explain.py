@@ -12,7 +12,7 @@ from django.db.models import Q
 
 from hitl import clock
 from hitl.audit import Actor
-from hitl.models import Approval, Assignment, Decision, people
+from hitl.models import Approval, Assignment, Decision, Delegation, people
 from hitl.policies.acts import ANYTIME, PENDING, Scene, act_problem, has_rung, is_operator
 from hitl.policies.eligibility import REASONS, gather, offered, own_people, verdict_problem, why_not
 from hitl.states import Verdict
@@ -81,7 +81,7 @@ def explain(approval: Approval, who: Any, *, fresh: bool = False) -> Explanation
     stage = approval.required.stages[approval.stage]
     here = [vote for vote in votes if vote.stage == approval.stage]
     have = sum(vote.verdict in _YES for vote in here)
-    left = _left(approval, votes) if open_now and stage.need <= _MOST_NAMES else []
+    left = _left(approval, votes, max(_MOST_NAMES, stage.need)) if open_now else []
     return Explanation(
         verdicts={str(v): reason or verdict_problem(approval, v, fresh=fresh) for v in offered(approval)},
         acts={act: act_problem(act, scene) for act in (PENDING | ANYTIME)},
@@ -91,18 +91,26 @@ def explain(approval: Approval, who: Any, *, fresh: bool = False) -> Explanation
         refusals_need=stage.rejections,
         stage=approval.stage + 1,
         stages=len(approval.required.stages),
-        can_still=tuple(_names(left)),
+        can_still=tuple(_names(_with_stand_ins(approval, left)[:_MOST_NAMES])),
         cannot=tuple(_cannot(approval, votes)) if open_now else (),
         satisfiable=not open_now or len(left) >= stage.need - have,
         next=tuple(_next(approval)) if open_now else (),
-        stands_for=tuple(_names(scene.facts.places)) if not scene.facts.direct else (),
+        stands_for=tuple(_names([user for user, _ in scene.facts.places])) if not scene.facts.direct else (),
     )
 
 
-def _left(approval: Approval, votes: list[Decision]) -> list[Any]:
+def _left(approval: Approval, votes: list[Decision], most: int) -> list[Any]:
     """Who can still bring an approval at this stage."""
     users, groups = _asked(approval)
-    return people.reachable(users, groups, spent(approval, votes), _MOST_NAMES)
+    return people.reachable(users, groups, spent(approval, votes), most)
+
+
+def _with_stand_ins(approval: Approval, left: list[Any]) -> list[Any]:
+    """Those people, and whoever may vote in their place."""
+    handed = Assignment.objects.filter(approval=approval.pk, stage=approval.stage, ended_at=None, for_user__in=left)
+    period = Delegation.objects.live(clock.now()).filter(from_user__in=left)
+    also = {*handed.values_list("user", flat=True), *period.values_list("to_user", flat=True)}
+    return [*left, *(also - {*left} - own_people(approval))] if not approval.required.by_requester else left
 
 
 def _cannot(approval: Approval, votes: list[Decision]) -> Iterator[tuple[str, str]]:
@@ -110,8 +118,8 @@ def _cannot(approval: Approval, votes: list[Decision]) -> Iterator[tuple[str, st
     users, groups = _asked(approval)
     model = get_user_model()
     out = spent(approval, votes)
-    gone = [user.pk for user in model.objects.filter(pk__in=users) if not user.is_active]
-    asked = model.objects.filter(Q(pk__in=users) | Q(groups__in=groups)).filter(pk__in=[*out, *gone]).distinct()
+    cannot = Q(pk__in=out) | (Q(is_active=False) if _can_be_deactivated() else Q())
+    asked = model.objects.filter(Q(pk__in=users) | Q(groups__in=groups)).filter(cannot).distinct()
     own = own_people(approval) if approval.prevent_self_review else set()
     voted = {vote.actor_id: vote.stage for vote in votes}
     for user in asked.order_by("pk")[:_MOST_NAMES]:
@@ -119,6 +127,10 @@ def _cannot(approval: Approval, votes: list[Decision]) -> Iterator[tuple[str, st
         if user.pk in voted:
             reason = "already_voted" if voted[user.pk] == approval.stage else "voted_earlier_stage"
         yield _name(user), "own_request" if user.pk in own else reason
+
+
+def _can_be_deactivated() -> bool:
+    return any(field.name == "is_active" for field in get_user_model()._meta.concrete_fields)
 
 
 def _asked(approval: Approval) -> tuple[list[Any], list[Any]]:

@@ -67,24 +67,32 @@ def active_policy(name: str) -> Policy:
 def requirement_for(gate: GateSpec, action: Action, *, risk: str, asks: Asks) -> Requirement:
     """The snapshot: what the gate itself says, or the active version of its policy, by the first rule that matches this
     action, with the gate's level, timeout and on_timeout laid over it. Raises UnknownPolicy and InvalidPolicy."""
-    if gate.requirement is not None:
-        base, rules = gate.requirement, gate.rules
-    else:
-        policy = active_policy(gate.policy)
-        document = policy.value
-        base, rules = document.requirement(policy.version), (*gate.rules, *document.rules)
-    return settled(
-        base, rules, gate, asks.facts(action, risk) if rules else {}, risk=risk, reversible=action.reversible
-    )
+    policy = active_policy(gate.policy) if gate.requirement is None else None
+    return _found_for(gate, policy, action, risk=risk, asks=asks)
 
 
 def rerun(old: Requirement, gate: GateSpec | None, action: Action, *, risk: str, asks: Asks) -> Requirement:
-    """What holds after the action became another one. A person is at it, so it does not pass by itself. Where only a
-    handler knew the rules, what held before holds on."""
+    """What holds, by the same version of the policy, after a person made another action of it. Where only a handler
+    knew the rules, what held before holds on. `auto` says that it would pass by itself."""
     if gate is None and not old.policy:
         return old
-    asked = gate or GateSpec(policy=old.policy.rpartition(" v")[0], level=old.level)
-    return requirement_for(asked, action, risk=risk, asks=asks).model_copy(update={"auto": False})
+    name, _, version = old.policy.rpartition(" v")
+    policy = Policy.objects.get(name=name, version=version) if old.policy else None
+    found = _found_for(gate or GateSpec(policy=name), policy, action, risk=risk, asks=asks)
+    if found.level == "info":
+        return found.model_copy(update={"auto": True, "level": "confirm"})
+    return found if gate is not None else found.model_copy(update={"level": old.level})
+
+
+def _found_for(gate: GateSpec, policy: Policy | None, action: Action, *, risk: str, asks: Asks) -> Requirement:
+    if gate.requirement is not None:
+        base, rules = gate.requirement, gate.rules
+    else:
+        assert policy is not None
+        document = policy.value
+        base, rules = document.requirement(policy.version), (*gate.rules, *document.rules)
+    facts = asks.facts(action, risk) if rules else {}
+    return settled(base, rules, gate, facts, risk=risk, reversible=action.reversible)
 
 
 def settled(

@@ -31,4 +31,5 @@ def confirm_password(user: Any, password: str, *, request: Any = None) -> dateti
         return clock.now()
     cache.add(key, 0, _PAUSE)
     cache.incr(key)
+    cache.touch(key, _PAUSE)
     return None

@@ -105,6 +105,7 @@ def test_a_rule_that_lets_pass_ends() -> None:
     [
         ({"when": "args.amount <= 100 and true", "level": "verify"}, "write && for and"),
         ({"when": "amount > 1", "level": "verify"}, "asks for amount; there are args, type"),
+        ({"when": "nobody(args.word)", "level": "verify"}, "calls nobody; there are bool"),
         ({"when": "args.items.map(x, x) == []", "level": "verify"}, "no map or filter"),
         ({"when": "args . items . filter (x, x > 1) == []", "level": "verify"}, "no map or filter"),
         ({"when": "args.a.all(x, args.a.all(y, args.a.all(z, z > x)))", "level": "verify"}, "too much"),
@@ -203,6 +204,10 @@ def test_a_condition_that_is_no_yes_or_no_is_a_doubt() -> None:
 def test_a_long_list_is_not_looked_through() -> None:
     rule = Rule(when="args.items.exists(x, x == 1)", level="verify")
     assert rule.matches({"args": {"items": [0] * 999 + [1]}}) is True
+    twice = Rule(when="args.items.exists(x, args.items.exists(y, x == y))", level="verify")
+    assert twice.matches({"args": {"items": [1] * 100}}) is True
+    with pytest.raises(ConditionFailed, match="more than 100 items"):
+        twice.matches({"args": {"items": [1] * 101}})
     for long in ({"items": [1] * 1001}, {"deep": {"items": [[0, *[1] * 1001]]}}):
         with pytest.raises(ConditionFailed, match="more than 1000 items"):
             rule.matches({"args": long})

@@ -1,6 +1,6 @@
 """Signals against everything that may happen to the run meanwhile: none is lost, none counts twice.
 
-`HITL_RACES_SIGNALS=1000` sets how often each is run (the default is what CI has time for).
+`HITL_RACES_SIGNALS=1000` sets how often each is run (the default is that of all races).
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import hitl
 from hitl import SYSTEM, SignalTimeout, Workflow, engine
 from hitl.exceptions import HitlError
 from hitl.models import Run, Signal, Step
+from tests.races.conftest import TIMES as RACES
 from tests.races.conftest import Pair
 
 pytestmark = [
@@ -27,7 +28,7 @@ pytestmark = [
     pytest.mark.usefixtures("whole_house"),
 ]
 
-TIMES = int(os.environ.get("HITL_RACES_SIGNALS", "100"))
+TIMES = int(os.environ.get("HITL_RACES_SIGNALS", RACES))
 
 
 @pytest.fixture

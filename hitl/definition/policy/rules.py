@@ -14,7 +14,7 @@ from typing import Any, Literal, Self
 import cel
 from pydantic import Field, field_validator, model_validator
 
-from hitl.definition.values import Level, OnTimeout, Requirement, Stages, Value
+from hitl.definition.values import HARMLESS, Level, OnTimeout, Requirement, Stages, Value
 from hitl.exceptions import ConditionFailed
 
 FACTS = (
@@ -27,6 +27,9 @@ _LONGEST_LIST = {0: 1000, 1: 1000, 2: 100}  # by how often a condition walks lis
 _MOST_WALKS = 2
 _DEEPEST = 20
 _WALKS = re.compile(r"\.\s*(all|exists|exists_one)\s*\(")
+_FUNCTIONS = frozenset(
+    ["bool", "bytes", "contains", "double", "duration", "dyn", "endsWith", "getDate", "getDayOfMonth", "getDayOfWeek", "getDayOfYear", "getFullYear", "getHours", "getMilliseconds", "getMinutes", "getMonth", "getSeconds", "int", "matches", "size", "startsWith", "string", "timestamp", "type", "uint"]
+)
 _BOUND = re.compile(r"\.\s*(?:all|exists|exists_one)\s*\(\s*(\w+)")
 _COPIES = re.compile(r"\.\s*(map|filter)\s*\(")
 
@@ -57,6 +60,11 @@ class Rule(Value):
         if not self.auto and (not asks or self.until is not None):
             raise ValueError("a rule says stages, level or on_timeout, or auto: approve with until:")
         return self
+
+    @property
+    def passes(self) -> bool:
+        """Whether nobody would be waited for."""
+        return self.auto is not None or self.level == "info"
 
     def matches(self, facts: Mapping[str, Any]) -> bool:
         """Whether the condition holds for these facts; raises ConditionFailed where that cannot be said."""
@@ -89,6 +97,9 @@ def program(when: str) -> cel.Program:
         hint = "; write && for and, || for or, ! for not" if re.search(r"\b(and|or|not)\b", when) else ""
         raise ValueError(f"{when!r} is no condition{hint}: {str(error).splitlines()[0][:200]}") from error
     unknown = sorted(set(found.variables()) - {*FACTS, *_BOUND.findall(when)})
+    strange = [name for name in found.functions() if name.isidentifier() and name not in _FUNCTIONS]
+    if strange:
+        raise ValueError(f"{when!r} calls {', '.join(strange)}; there are {', '.join(sorted(_FUNCTIONS))}")
     if unknown:
         raise ValueError(f"{when!r} asks for {', '.join(unknown)}; there are {', '.join(FACTS)}")
     return found
@@ -98,7 +109,7 @@ def choose(rules: tuple[Rule, ...], base: Requirement, facts: Mapping[str, Any],
     """The requirement of the first rule that matches, or the base's.
 
     Closed on doubt: a rule that cannot be evaluated counts as matching if it asks people, and from then on nothing
-    passes by itself; neither does anything at high or critical risk, or after the rule's last day.
+    passes by itself, be it let pass or only told of; neither does anything after a rule's last day.
     """
     doubt = ""
     for number, rule in enumerate(rules, 1):
@@ -107,16 +118,20 @@ def choose(rules: tuple[Rule, ...], base: Requirement, facts: Mapping[str, Any],
             matched = rule.matches(facts)
         except ConditionFailed as error:
             doubt = f" (could not be evaluated: {error.message})"[:300]
-            matched, label = rule.auto is None, label + doubt
-        if matched and rule.auto:
-            matched = (
-                not doubt and facts["risk"] in ("low", "medium") and rule.until is not None and today <= rule.until
-            )
+            matched, label = not rule.passes, label + doubt
+        if rule.auto and (doubt or facts["risk"] not in HARMLESS or (rule.until is not None and today > rule.until)):
+            matched = False
         if matched:
             over = {"stages": rule.stages, "level": rule.level, "on_timeout": rule.on_timeout}
             kept = {name: value for name, value in over.items() if value}
-            return base.model_copy(update={**kept, "rule": label, "auto": rule.auto is not None})
-    return base.model_copy(update={"rule": f"default{doubt}"}) if rules else base
+            return _sure(base.model_copy(update={**kept, "rule": label, "auto": rule.auto is not None}), doubt)
+    return _sure(base.model_copy(update={"rule": f"default{doubt}"}), doubt) if rules else base
+
+
+def _sure(requirement: Requirement, doubt: str) -> Requirement:
+    """After a doubt people decide, also about what would else only be told."""
+    asks = doubt and requirement.level == "info"
+    return requirement.model_copy(update={"level": "confirm"}) if asks else requirement
 
 
 def _longest_list(value: Any) -> int:
