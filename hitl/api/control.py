@@ -6,14 +6,17 @@ import uuid
 from typing import Any
 
 from django.db.models import QuerySet
+from rest_framework import generics
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from hitl import audit, engine
+from hitl import audit, decisions, engine
+from hitl.api import bodies
 from hitl.api import serializers as shapes
+from hitl.api.pagination import Oldest
 from hitl.api.views import Door, find_run, read, runs_of
 from hitl.exceptions import BadInput, NotAllowed, NotFound, UnknownStep
-from hitl.models import ApiKey, Event, Run, Step, StreamChunk
+from hitl.models import ApiKey, Event, Feedback, Run, Step, StreamChunk
 
 _PAGE = 200
 _LARGEST_ID = 2**63 - 1
@@ -27,7 +30,7 @@ class Cancel(Door):
     def post(self, request: Request, pk: uuid.UUID) -> Response:
         """200 with the run as it ended."""
         run = find_controlled(request.user, pk)
-        given = read(shapes.CancelRun, request)
+        given = read(bodies.Because, request)
         engine.cancel(run, actor=request.user, reason=given["reason"])
         return _run(run.pk)
 
@@ -40,7 +43,7 @@ class Retry(Door):
     def post(self, request: Request, pk: uuid.UUID) -> Response:
         """201 with the new run."""
         run = find_controlled(request.user, pk)
-        read(shapes.Nothing, request)
+        read(bodies.Nothing, request)
         return _run(engine.retry(run, actor=request.user).pk, status=201)
 
 
@@ -52,7 +55,7 @@ class Fork(Door):
     def post(self, request: Request, pk: uuid.UUID) -> Response:
         """201 with the new run."""
         run = find_controlled(request.user, pk)
-        given = read(shapes.ForkRun, request)
+        given = read(bodies.ForkRun, request)
         made = engine.fork(run, given["step"], actor=request.user, patch=given["patch"])
         return _run(made.pk, status=201)
 
@@ -73,7 +76,7 @@ class Resolve(Door):
             raise NotAllowed("only operators say what became of a step", reason="not_operator")
         if Step.objects.filter(run=step.run_id, name=step.name, revision__gt=step.revision).exists():
             raise BadInput("this step was begun again since; look at its newest revision")
-        given = read(shapes.ResolveStep, request)
+        given = read(bodies.ResolveStep, request)
         engine.resolve(step.run_id, step.name, actor=request.user, **given)
         return _run(step.run_id)
 
@@ -135,6 +138,25 @@ class Timeline(Door):
             for line in audit.timeline(run.stream, after=after, limit=_PAGE)
         ]
         return Response({"after": lines[-1]["seq"] if lines else after, "results": lines})
+
+
+class Opinions(Door, generics.ListAPIView[Feedback]):
+    """Say what a run was worth, and read what others said."""
+
+    scopes = {"GET": "runs:read", "POST": "feedback:write"}
+    serializer_class = shapes.FeedbackShape
+    pagination_class = Oldest
+
+    def get_queryset(self) -> QuerySet[Feedback]:
+        """What was said about the run, the oldest first."""
+        return Feedback.objects.filter(run=find_run(self.request.user, self.kwargs["pk"])).select_related("step")
+
+    def post(self, request: Request, pk: uuid.UUID) -> Response:
+        """201 with what was kept."""
+        run = find_run(request.user, pk)
+        given = read(bodies.GiveFeedback, request)
+        row = decisions.give_feedback(run, given.pop("key"), actor=request.user, **given)
+        return Response(shapes.FeedbackShape(row).data, status=201)
 
 
 def find_controlled(who: Any, pk: uuid.UUID) -> Run:

@@ -26,6 +26,8 @@ _STATUS: list[tuple[type[ours.HitlError], int]] = [
     (ours.StaleApproval, 412),
     (ours.VerdictNotOffered, 400),
     (ours.InvalidDecision, 422),
+    (ours.InvalidPolicy, 422),
+    (ours.ConditionFailed, 422),
 ]
 
 

@@ -1,14 +1,16 @@
-"""Shapes of requests and answers."""
+"""Shapes of answers."""
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 from rest_framework import serializers
 
+from hitl import clock
 from hitl.definition.action import ENVELOPE
-from hitl.models import Approval, Decision, Run, Step
-from hitl.policies import explain
+from hitl.models import Approval, Comment, Decision, Delegation, Feedback, Run, Step
+from hitl.policies import REASONS, Explanation
 from hitl.states import ApprovalStatus, Verdict
 
 _OF_AN_ACTION = ("type", "args", "title", "impact", "target", "reversible")
@@ -24,74 +26,6 @@ def shown(value: Any) -> Any:
     if value.keys() == {ENVELOPE} and isinstance(inner, dict):
         return {name: inner.get(name) for name in _OF_AN_ACTION}
     return {name: shown(item) for name, item in value.items()}
-
-
-class Closed(serializers.Serializer[Any]):
-    """Refuses fields it does not know: a misspelt option must not be dropped silently."""
-
-    def to_internal_value(self, data: Any) -> Any:
-        """Check names first, then values."""
-        unknown = sorted(set(data) - set(self.fields)) if isinstance(data, dict) else []
-        if unknown:
-            raise serializers.ValidationError({name: ["There is no such field."] for name in unknown})
-        return super().to_internal_value(data)
-
-
-class StartRun(Closed):
-    """POST /runs/"""
-
-    workflow = serializers.CharField(max_length=100)
-    input = serializers.JSONField(required=False, default=None, allow_null=True)
-    external_id = serializers.CharField(max_length=200, required=False, default="", allow_blank=True)
-
-
-class Nothing(Closed):
-    """POST /runs/{id}/retry/"""
-
-
-class CancelRun(Closed):
-    """POST /runs/{id}/cancel/"""
-
-    reason = serializers.CharField(max_length=1000, required=False, default="", allow_blank=True)
-
-
-class ForkRun(Closed):
-    """POST /runs/{id}/fork/"""
-
-    step = serializers.CharField(max_length=200)
-    patch = serializers.JSONField(required=False, default=None, allow_null=True)
-
-    def validate_patch(self, value: Any) -> Any:
-        """Outputs by the names of their steps."""
-        if value is not None and not isinstance(value, dict):
-            raise serializers.ValidationError("This is an object: outputs by the names of their steps.")
-        return value
-
-
-class ResolveStep(Closed):
-    """POST /steps/{id}/resolve/"""
-
-    outcome = serializers.CharField(max_length=20)
-    output = serializers.JSONField(required=False, default=None, allow_null=True)
-    reason = serializers.CharField(max_length=1000, required=False, default="", allow_blank=True)
-
-
-class SendSignal(Closed):
-    """POST /runs/{id}/signals/{name}/"""
-
-    payload = serializers.JSONField(required=False, default=None, allow_null=True)
-
-
-class Decide(Closed):
-    """POST /approvals/{id}/decisions/"""
-
-    verdict = serializers.CharField(max_length=40)
-    digest = serializers.CharField(max_length=64)
-    revision = serializers.IntegerField(min_value=1, max_value=2**31 - 1, required=False)
-    comment = serializers.CharField(required=False, default="", allow_blank=True, trim_whitespace=False)
-    args = serializers.JSONField(required=False, default=None, allow_null=True)
-    response = serializers.JSONField(required=False, default=None, allow_null=True)
-    phrase = serializers.CharField(required=False, default="", allow_blank=True, trim_whitespace=False)
 
 
 class StepShape(serializers.ModelSerializer[Step]):
@@ -163,19 +97,29 @@ class ApprovalShape(serializers.ModelSerializer[Approval]):
 
 
 class ApprovalDetail(ApprovalShape):
-    """One request: everything a reviewer must see, and what the one who asks may do."""
+    """One request: everything a reviewer must see, and what the one who asks may do. The context holds `explanation`,
+    what they can do and why not."""
 
     action = serializers.SerializerMethodField()
     effective_args = serializers.SerializerMethodField()
     answer = serializers.SerializerMethodField()
-    can = serializers.SerializerMethodField()
+    requirement = serializers.SerializerMethodField()
+    claimed_by = serializers.SerializerMethodField()
+    edited_by = serializers.SerializerMethodField()
 
     class Meta(ApprovalShape.Meta):
         fields: Any = (
             *ApprovalShape.Meta.fields, "question", "response_schema", "supersedes", "description", "phrase",
-            "editable", "args_schema", "effective_digest", "not_before", "execute_by", "action", "effective_args",
-            "answer", "can",
+            "editable", "types", "args_schema", "effective_digest", "not_before", "execute_by", "remind_at",
+            "escalate_at", "unsatisfiable", "claimed_by", "claimed_until", "edited_by", "requirement", "action",
+            "effective_args", "answer",
         )  # fmt: skip
+
+    def to_representation(self, approval: Approval) -> dict[str, Any]:
+        """The columns, and what the one explanation says."""
+        told: Explanation = self.context["explanation"]
+        counts = {"stage": told.stage, "stages": told.stages, "have": told.have, "need": told.need}
+        return {**super().to_representation(approval), **counts, "can": told.verdicts, "acts": told.acts}
 
     def get_action(self, approval: Approval) -> dict[str, Any]:
         """What was proposed, read from the bytes the digest is taken of."""
@@ -195,9 +139,18 @@ class ApprovalDetail(ApprovalShape):
         by = row.actor.get_full_name() or row.actor.get_username()
         return {"response": row.response, "comment": row.comment, "by": by, "decided_at": row.decided_at}
 
-    def get_can(self, approval: Approval) -> dict[str, str]:
-        """Each verdict, and the reason it is refused to the one who asks ("" where it is possible)."""
-        return explain(approval, self.context["request"].user).verdicts
+    def get_requirement(self, approval: Approval) -> dict[str, str]:
+        """Why these people are asked: the policy with its version and the rule, empty where the gate says it itself."""
+        return {"policy": approval.required.policy, "rule": approval.required.rule}
+
+    def get_claimed_by(self, approval: Approval) -> str | None:
+        """Who has it in hand; nobody any more when the time is over."""
+        held = approval.claimed_until is not None and approval.claimed_until > clock.now()
+        return login_of(approval.claimed_by) if held else None
+
+    def get_edited_by(self, approval: Approval) -> str | None:
+        """Who wrote this revision."""
+        return login_of(approval.edited_by)
 
 
 class DecisionShape(serializers.ModelSerializer[Decision]):
@@ -205,4 +158,56 @@ class DecisionShape(serializers.ModelSerializer[Decision]):
 
     class Meta:
         model = Decision
-        fields = ("id", "verdict", "comment", "digest", "edited_args", "response", "decided_at")
+        fields = ("id", "verdict", "comment", "digest", "edited_args", "edited_type", "response", "decided_at")
+
+
+class CommentShape(serializers.ModelSerializer[Comment]):
+    """A remark."""
+
+    author = serializers.CharField(source="author.get_username")
+
+    class Meta:
+        model = Comment
+        fields = ("id", "author", "text", "at")
+
+
+class FeedbackShape(serializers.ModelSerializer[Feedback]):
+    """An opinion on a run."""
+
+    step = serializers.CharField(source="step.name", default=None)
+
+    class Meta:
+        model = Feedback
+        fields = ("id", "key", "score", "value", "comment", "step", "decision", "by", "at")
+
+
+class DelegationShape(serializers.ModelSerializer[Delegation]):
+    """Who decides in whose place, and how long."""
+
+    to = serializers.CharField(source="to_user.get_username")
+
+    class Meta:
+        model = Delegation
+        fields = ("id", "to", "starts_at", "ends_at", "reason", "created_at", "revoked_at")
+
+    def to_representation(self, row: Delegation) -> dict[str, Any]:
+        """With `from`, which Python has no name for."""
+        return {**super().to_representation(row), "from": row.from_user.get_username()}
+
+
+def explained(told: Explanation) -> dict[str, Any]:
+    """What somebody can do with a request and why not, with a sentence for each reason."""
+    cannot = [{"name": name, "reason": reason} for name, reason in told.cannot]
+    said = (*told.verdicts.values(), *told.acts.values(), *(one["reason"] for one in cannot))
+    reasons = {reason for reason in said if reason}
+    return {
+        **{field.name: getattr(told, field.name) for field in fields(told)},
+        "cannot": cannot,
+        "next": [{"what": coming.what, "at": coming.at} for coming in told.next],
+        "sentences": {reason: REASONS[reason] for reason in sorted(reasons)},
+    }
+
+
+def login_of(user: Any) -> str | None:
+    """The name a person signs in with; None for nobody."""
+    return None if user is None else str(user.get_username())

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from hitl.api import control, views
+from hitl.api import acts, control, deciding, delegations, views
 
 urlpatterns = [
     path("runs/", views.Runs.as_view(), name="api-runs"),
@@ -14,8 +14,27 @@ urlpatterns = [
     path("runs/<uuid:pk>/events/<path:key>/", control.OneEvent.as_view(), name="api-event"),
     path("runs/<uuid:pk>/stream/", control.Stream.as_view(), name="api-stream"),
     path("runs/<uuid:pk>/timeline/", control.Timeline.as_view(), name="api-timeline"),
+    path("runs/<uuid:pk>/feedback/", control.Opinions.as_view(), name="api-feedback"),
     path("steps/<uuid:pk>/resolve/", control.Resolve.as_view(), name="api-resolve"),
     path("approvals/", views.Approvals.as_view(), name="api-approvals"),
-    path("approvals/<uuid:pk>/", views.OneApproval.as_view(), name="api-approval"),
-    path("approvals/<uuid:pk>/decisions/", views.Decisions.as_view(), name="api-decisions"),
+    path("approvals/bulk/", deciding.DecideAll.as_view(), name="api-bulk"),
+    path("approvals/bulk/preflight/", deciding.Preflight.as_view(), name="api-preflight"),
+    path("approvals/<uuid:pk>/", acts.OneApproval.as_view(), name="api-approval"),
+    path("approvals/<uuid:pk>/decisions/", deciding.Decisions.as_view(), name="api-decisions"),
+    path("approvals/<uuid:pk>/explain/", acts.Explain.as_view(), name="api-explain"),
+    path("approvals/<uuid:pk>/claim/", acts.Claim.as_view(), name="api-claim"),
+    path("approvals/<uuid:pk>/release/", acts.Release.as_view(), name="api-release"),
+    path("approvals/<uuid:pk>/delegate/", acts.Delegate.as_view(), name="api-delegate"),
+    path("approvals/<uuid:pk>/assign/", acts.Assign.as_view(), name="api-assign"),
+    path("approvals/<uuid:pk>/escalate/", acts.Escalate.as_view(), name="api-escalate"),
+    path("approvals/<uuid:pk>/extend/", acts.Extend.as_view(), name="api-extend"),
+    path("approvals/<uuid:pk>/remind/", acts.Remind.as_view(), name="api-remind"),
+    path("approvals/<uuid:pk>/comments/", acts.Comments.as_view(), name="api-comments"),
+    path("approvals/<uuid:pk>/watch/", acts.Watch.as_view(), name="api-watch"),
+    path("approvals/<uuid:pk>/withdraw/", acts.Withdraw.as_view(), name="api-withdraw"),
+    path("approvals/<uuid:pk>/revoke/", acts.Revoke.as_view(), name="api-revoke"),
+    path("approvals/<uuid:pk>/cancel/", acts.CancelRequest.as_view(), name="api-cancel-request"),
+    path("step-up/", deciding.ProveYourself.as_view(), name="api-step-up"),
+    path("delegations/", delegations.Delegations.as_view(), name="api-delegations"),
+    path("delegations/<int:pk>/revoke/", delegations.RevokeDelegation.as_view(), name="api-revoke-delegation"),
 ]

@@ -8,23 +8,44 @@ from typing import Any, TypeVar
 from django.db.models import Model, QuerySet
 from rest_framework import generics
 from rest_framework.authentication import SessionAuthentication
+from rest_framework.permissions import BasePermission
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from hitl import decisions, engine
+from hitl import engine
+from hitl.api import bodies
 from hitl.api import serializers as shapes
 from hitl.api.authentication import ApiKeyAuthentication
-from hitl.api.pagination import DueSoonest, Newest, Pages
+from hitl.api.pagination import DueSoonest, Inbox, Newest, Pages
 from hitl.api.parsers import StrictJSONParser
-from hitl.api.permissions import HasScope
 from hitl.api.problems import handler
-from hitl.decisions.inbox import visible
+from hitl.decisions.inbox import view, visible
 from hitl.exceptions import BadInput, NotAllowed, UnknownRun
 from hitl.models import ApiKey, Approval, Run
+from hitl.policies import REASONS
 
+_VIEWS = ("inbox", "claimed", "escalated", "delegated", "asked", "decided", "all")
 Row = TypeVar("Row", bound=Model)
+
+
+class HasScope(BasePermission):
+    """A view names its scope by method in `scopes`; a method without one is not for keys."""
+
+    message = "This key lacks the scope for that."
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        """Whether this principal may call this method of this view."""
+        who: Any = request.user
+        if who is None or not who.is_authenticated:
+            return False
+        if not isinstance(who, ApiKey):
+            return True
+        method = "GET" if request.method == "HEAD" else str(request.method)
+        if not hasattr(view, method.lower()):
+            return True  # nobody can: the view answers that this method is not allowed
+        return getattr(view, "scopes", {}).get(method) in who.scopes
 
 
 class Door(APIView):
@@ -59,13 +80,14 @@ class Runs(Door, generics.ListAPIView[Run]):
         who = request.user
         if not isinstance(who, ApiKey) and not (who.has_perm("hitl.add_run") or who.has_perm("hitl.operate")):
             raise NotAllowed("being asked to decide is no permission to start work", reason="may_not_start")
-        given = read(shapes.StartRun, request)
+        given = read(bodies.StartRun, request)
         run = engine.start(
             given["workflow"],
             given["input"],
             requester=request.user,
             idempotency_key=_idempotency_key(request),
             external_id=given["external_id"],
+            risk=given["risk"],
         )
         return Response(shapes.RunDetail(Run.objects.get(pk=run.pk)).data, status=201)
 
@@ -88,7 +110,7 @@ class Signals(Door):
     def post(self, request: Request, pk: uuid.UUID, name: str) -> Response:
         """202: the signal is stored and reaches the run."""
         run = find_run(request.user, pk)
-        given = read(shapes.SendSignal, request)
+        given = read(bodies.SendSignal, request)
         row = engine.signal(
             run,
             name,
@@ -107,48 +129,38 @@ class Approvals(Door, generics.ListAPIView[Approval]):
 
     @property
     def pagination_class(self) -> type[Pages]:  # type: ignore[override]
-        """The inbox comes due soonest first, everything else newest first."""
-        return DueSoonest if self.request.query_params.get("view") == "inbox" else Newest
+        """What one has to do comes due soonest first, everything else newest first."""
+        return DueSoonest if self._view in ("claimed", "escalated", "delegated") else Newest
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """A page of one of the views, narrowed by `?status=` and `?risk=`; the inbox is walked, never counted."""
+        if self._view != "inbox" or isinstance(request.user, ApiKey):
+            return super().list(request, *args, **kwargs)
+        status, risk = (request.query_params.get(name) for name in ("status", "risk"))
+        return Inbox().answer(
+            request,
+            request.user,
+            self.serializer_class,
+            lambda row: status in (None, "", row.status) and risk in (None, "", row.risk),
+        )
 
     def get_queryset(self) -> QuerySet[Approval]:
-        """All this principal may see, or with `?view=inbox` what waits for the one who asks; `?status=`, `?risk=`."""
-        query = self.request.query_params
-        if query.get("view") == "inbox" and not isinstance(self.request.user, ApiKey):
-            rows: QuerySet[Approval] = decisions.inbox(self.request.user)
+        """The rows of a view; a program has only those that its own runs asked."""
+        who = self.request.user
+        if isinstance(who, ApiKey):
+            if self._view not in ("inbox", "asked", "all"):
+                raise BadInput(f"programs are asked nothing, so there is no view {self._view} for them")
+            rows = visible(who)
         else:
-            rows = visible(self.request.user)
-        rows = rows.select_related("run__workflow", "step")
-        return _narrowed(rows, self.request, status="status", risk="risk")
+            rows = view(self._view, who)
+        return _narrowed(rows.select_related("run__workflow", "step"), self.request, status="status", risk="risk")
 
-
-class OneApproval(Door):
-    """Read one request."""
-
-    scopes = {"GET": "approvals:read"}
-
-    def get(self, request: Request, pk: uuid.UUID) -> Response:
-        """The request as a reviewer must see it."""
-        approval = decisions.find_visible(pk, request.user)
-        return Response(shapes.ApprovalDetail(approval, context={"request": request}).data)
-
-
-class Decisions(Door):
-    """Decide. People only: `approvals:read` lets a key come so far that it is told so."""
-
-    scopes = {"POST": "approvals:read"}
-
-    def post(self, request: Request, pk: uuid.UUID) -> Response:
-        """200: decided (or decided so before, `duplicate`); 202: recorded, more votes are needed."""
-        given = read(shapes.Decide, request)
-        outcome = decisions.decide(pk, actor=request.user, channel="api", **given)
-        body = {
-            "decision": shapes.DecisionShape(outcome.decision).data,
-            "status": outcome.approval.status,
-            "duplicate": outcome.duplicate,
-            "have": outcome.have,
-            "need": outcome.need,
-        }
-        return Response(body, status=202 if outcome.open else 200)
+    @property
+    def _view(self) -> str:
+        name = self.request.query_params.get("view") or "all"
+        if name not in _VIEWS:
+            raise BadInput(f"{name[:40]!r} is no view; there are {', '.join(_VIEWS)}")
+        return name
 
 
 def runs_of(who: Any) -> QuerySet[Run]:
@@ -157,7 +169,7 @@ def runs_of(who: Any) -> QuerySet[Run]:
         return Run.objects.filter(principal=f"key:{who.pk}")
     if who.has_perm("hitl.operate"):
         return Run.objects.all()
-    keys = [f"key:{key}" for key in ApiKey.objects.filter(owner_user=who.pk).values_list("pk", flat=True)]
+    keys = [f"key:{key}" for key in ApiKey.objects.owned_by(who).values_list("pk", flat=True)]
     own = Run.objects.filter(requester=who.pk) | Run.objects.filter(on_behalf_of=who.pk)
     own |= Run.objects.filter(principal__in=keys)
     return own | Run.objects.filter(pk__in=visible(who).values("run"))
@@ -187,10 +199,16 @@ def _idempotency_key(request: Request) -> str | None:
     return key
 
 
-def read(shape: type[shapes.Closed], request: Request) -> dict[str, Any]:
+def read(shape: type[bodies.Closed], request: Request) -> dict[str, Any]:
     """The body as this shape; raises what becomes a problem saying which field is wrong."""
     if not isinstance(request.data, dict):
         raise BadInput("the body is a JSON object")
     reader = shape(data=request.data)
     reader.is_valid(raise_exception=True)
     return dict(reader.validated_data)
+
+
+def people_only(request: Request) -> None:
+    """Raise NotAllowed for a key: what stands behind this door is for a person, signed in as themselves."""
+    if isinstance(request.user, ApiKey):
+        raise NotAllowed(REASONS["agent"], reason="agent")

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.test import Client
+
+from tests.conftest import _user
+from tests.rows import snapshot
 
 
 class Api:
@@ -47,6 +51,14 @@ def problem(response: Any, status: int, code: str) -> dict[str, Any]:
     return body
 
 
+def untouched(answer: Any) -> Any:
+    """Do it, and assert that no row but the key's last use changed; returns the answer."""
+    before = snapshot(proof=False)
+    response = answer()
+    assert snapshot(proof=False) == before
+    return response
+
+
 @pytest.fixture
 def bot(agent_key: Any) -> Api:
     """Alice's agent."""
@@ -84,6 +96,22 @@ def as_mallory(mallory: Any) -> Api:
 
 
 @pytest.fixture
+def olga(db: None) -> Any:
+    """Operates."""
+    from django.contrib.auth.models import Permission
+
+    user = _user("olga")
+    user.user_permissions.add(Permission.objects.get(codename="operate"))
+    return user
+
+
+@pytest.fixture
+def as_olga(olga: Any) -> Api:
+    """Olga, signed in."""
+    return Api(user=olga)
+
+
+@pytest.fixture
 def may_start(alice: Any) -> Any:
     """Alice, who may start runs over the API."""
     from django.contrib.auth.models import Permission
@@ -100,3 +128,44 @@ def asked_by_bot(refund: Any, bot: Api, bob: Any, carol: Any, work: Any) -> Any:
     run = bot.post("runs/", {"workflow": "test-refund", "input": {"order_id": "A-17"}}).json()
     work()
     return Approval.objects.get(run=run["id"])
+
+
+@pytest.fixture
+def asking_key(alice: Any) -> Api:
+    """An agent of alice's that may do whatever a program may with requests."""
+    from hitl.policies import create_key
+
+    scopes = ["runs:start", "runs:read", "approvals:read", "approvals:request", "feedback:write"]
+    return Api(token=create_key("asking-bot", owner=alice, scopes=scopes, actor=alice)[1])
+
+
+@pytest.fixture
+def gate(alice: Any, bob: Any, carol: Any, work: Any) -> Callable[..., Any]:
+    """A request of alice's to finance, through a gate with these options."""
+    from hitl import Action, Workflow
+    from hitl.models import Approval
+
+    def ask(name: str = "gated", *, type: str = "do", reversible: bool = False, **options: Any) -> Any:
+        flow = Workflow(name)
+        action = Action({"n": 1}, type=type, title="Do it", impact="Done", reversible=reversible)
+        flow.step(lambda ctx: action, name="draft")
+        who = {} if {"stages", "policy", "reviewers"} & options.keys() else {"reviewers": ["group:finance"]}
+        flow.approval("ask", after="draft", **who, **options)
+        flow.step(lambda ctx: ctx.action.n, name="act", after="ask")
+        run = flow.start(requester=alice)
+        work()
+        return Approval.objects.get(run=run)
+
+    return ask
+
+
+@pytest.fixture
+def dave(db: None) -> Any:
+    """Is asked by nobody yet."""
+    return _user("dave")
+
+
+@pytest.fixture
+def as_dave(dave: Any) -> Api:
+    """Dave, signed in."""
+    return Api(user=dave)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import uuid
+from base64 import b64encode
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -129,6 +131,7 @@ def test_the_inbox_comes_due_soonest_first_over_all_its_pages(
     for n, row in enumerate([*rows[1:], rows[0]]):  # two of them at the very same moment
         row.expires_at = rows[0].expires_at + timedelta(minutes=min(n, 3))
         row.save(update_fields=["expires_at"])
+        row.assignments.update(due_at=row.expires_at)
     page = as_bob.get("approvals/", view="inbox", page_size=2).json()
     seen = [row["id"] for row in page["results"]]
     while page["next"]:
@@ -146,3 +149,85 @@ def test_the_inbox_comes_due_soonest_first_over_all_its_pages(
 def test_a_broken_cursor_is_not_found(cursor: str, view: str, waiting: Approval, as_bob: Api) -> None:
     response = as_bob.get("approvals/", cursor=cursor, view=view)
     assert response.status_code in (200, 404)
+
+
+def test_each_view_has_its_own_requests(
+    gate: Any, as_bob: Api, as_carol: Api, as_alice: Api, as_dave: Api, bob: Any, carol: Any
+) -> None:
+    ladder = [{"reviewers": ["group:finance"], "escalate": [{"after": "2h", "to": ["user:dave"]}]}]
+    plain, taken, handed = (gate(name) for name in ("plain", "taken", "handed"))
+    pushed = gate("pushed", stages=ladder)
+    decisions.claim(taken, actor=bob)
+    decisions.escalate(pushed, actor=carol)
+    assert as_bob.post(f"approvals/{handed.pk}/delegate/", {"to": "dave"}).status_code == 200
+    decisions.decide(plain, actor=carol, verdict="approve", digest=plain.digest)
+    rows = {row.pk: name for name, row in [("p", plain), ("t", taken), ("h", handed), ("u", pushed)]}
+
+    def named(api: Api, view: str) -> str:
+        return "".join(rows[uuid.UUID(pk)] for pk in ids(api, view=view))
+
+    assert named(as_bob, "inbox") == "thu"
+    assert named(as_dave, "inbox") == "hu"
+    assert (named(as_bob, "claimed"), named(as_carol, "claimed")) == ("t", "")
+    assert (named(as_dave, "escalated"), named(as_bob, "escalated")) == ("u", "")
+    assert (named(as_dave, "delegated"), named(as_bob, "delegated")) == ("h", "")
+    assert (named(as_alice, "asked"), named(as_bob, "asked")) == ("uhtp", "")
+    assert (named(as_carol, "decided"), named(as_bob, "decided")) == ("p", "")
+    assert named(as_bob, "all") == named(as_bob, "") == "uhtp"
+    for view in ("claimed", "decided"):
+        assert ids(as_bob, view=view, status="expired") == []
+
+
+@pytest.mark.parametrize("view", ["mine", "Inbox", "x" * 500, "in\0box"])
+def test_there_is_no_other_view(view: str, waiting: Approval, as_bob: Api) -> None:
+    with nothing_written():
+        assert "inbox, claimed" in problem(as_bob.get("approvals/", view=view), 400, "bad_input")["detail"]
+
+
+def test_a_program_has_no_views_of_people(asked_by_bot: Approval, bot: Api) -> None:
+    assert ids(bot, view="asked") == ids(bot, view="all") == [str(asked_by_bot.pk)]
+    for view in ("claimed", "escalated", "delegated", "decided"):
+        problem(bot.get("approvals/", view=view), 400, "bad_input")
+
+
+def test_a_filtered_inbox_goes_on_where_its_search_ended(
+    gate: Any, as_bob: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rare = [gate(f"flow-{n}", risk="low" if n in (4, 9) else "medium") for n in range(10)]
+    wanted = [str(rare[4].pk), str(rare[9].pk)]
+    assert ids(as_bob, view="inbox", risk="low", page_size="1") == wanted[:1]
+    monkeypatch.setattr("hitl.api.pagination.Inbox.most_pages", 2)
+    page = as_bob.get("approvals/", view="inbox", risk="low", page_size=1).json()
+    seen, lengths = [row["id"] for row in page["results"]], [len(page["results"])]
+    while page["next"]:
+        assert page["previous"] is None
+        page = as_bob.client.get(page["next"]).json()
+        seen += [row["id"] for row in page["results"]]
+        lengths.append(len(page["results"]))
+    assert seen == wanted
+    assert lengths[0] == 0
+
+
+def test_a_page_of_the_inbox_costs_the_same_for_few_and_many(
+    refund: Any, alice: Any, bob: Any, as_bob: Api, work: Any
+) -> None:
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    counts = []
+    for number in (2, 10):
+        for _ in range(number):
+            refund.start(requester=alice)
+        work()
+        with CaptureQueriesContext(connection) as queries:
+            as_bob.get("approvals/", view="inbox", page_size=10)
+        counts.append(len(queries))
+    assert counts[0] == counts[1]
+
+
+@pytest.mark.parametrize("position", ["x", "2026-01-01", "2026-01-01T00:00:00+00:00", "9999-12-31T23:59:59-23:59"])
+@pytest.mark.parametrize("view", ["inbox", "claimed"])
+def test_a_forged_cursor_breaks_nothing(position: str, view: str, waiting: Approval, as_bob: Api) -> None:
+    for told in (position, f"{position}|{NEVER}", f"{position}|x"):
+        cursor = b64encode(urlencode({"p": told, "r": 1, "o": 3}).encode()).decode()
+        assert as_bob.get("approvals/", cursor=cursor, view=view).status_code in (200, 404)

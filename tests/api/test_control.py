@@ -7,40 +7,16 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import Permission
 
 from hitl import Action, Workflow, decisions, engine
 from hitl.models import Approval, Decision, Run, Step
 from hitl.policies import create_key
 from hitl.transitions import locked
-from tests.api.conftest import Api, problem
-from tests.conftest import _user
+from tests.api.conftest import Api, problem, untouched
 from tests.rows import nothing_written, snapshot
 
 NEVER = "01a1f863-9e38-7d5f-9cba-8408e9377f0d"
 REFUSED = "hitl.decision.refused"
-
-
-def untouched(answer: Any) -> Any:
-    """Do it, and assert that no row but the key's last use changed; returns the answer."""
-    before = snapshot(proof=False)
-    response = answer()
-    assert snapshot(proof=False) == before
-    return response
-
-
-@pytest.fixture
-def olga(db: None) -> Any:
-    """Operates."""
-    user = _user("olga")
-    user.user_permissions.add(Permission.objects.get(codename="operate"))
-    return user
-
-
-@pytest.fixture
-def as_olga(olga: Any) -> Api:
-    """Olga, signed in."""
-    return Api(user=olga)
 
 
 @pytest.fixture
@@ -425,5 +401,5 @@ def test_who_was_not_asked_says_nothing(
 
 
 def test_an_operator_is_no_reviewer(question: Approval, as_olga: Api) -> None:
-    problem(say(as_olga, question, "respond", response="red"), 404, "unknown_approval")
+    assert problem(say(as_olga, question, "respond", response="red"), 403, "not_allowed")["reason"] == "not_candidate"
     assert engine.waiting().count() == 1

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from hitl import Action, Workflow, engine
+from hitl import engine
 from hitl.models import Approval, Decision
+from hitl.policies import apply_policy
 from tests.api.conftest import Api, problem
 from tests.rows import nothing_written, snapshot
 
@@ -22,15 +23,9 @@ def decide(api: Api, approval: Approval, verdict: Any = "approve", **options: An
 
 
 @pytest.fixture
-def for_two(alice: Any, bob: Any, carol: Any, work: Any) -> Approval:
+def for_two(gate: Any) -> Approval:
     """A request that needs two."""
-    flow = Workflow("two")
-    flow.step(lambda ctx: Action({"n": 1}, type="do", title="Do it", impact="Done"), name="draft")
-    flow.approval("ask", after="draft", reviewers=["group:finance"], approvals=2)
-    flow.step(lambda ctx: ctx.action.n, name="act", after="ask")
-    run = flow.start(requester=alice)
-    work()
-    return Approval.objects.get(run=run)
+    return gate(approvals=2)
 
 
 def test_a_decision_is_answered_with_what_came_of_it(waiting: Approval, as_bob: Api, bob: Any) -> None:
@@ -41,6 +36,7 @@ def test_a_decision_is_answered_with_what_came_of_it(waiting: Approval, as_bob: 
     row = Decision.objects.get()
     assert (row.actor, row.channel, row.comment, str(row.pk)) == (bob, "api", "fine", body["decision"]["id"])
     assert body["decision"]["digest"] == waiting.digest
+    assert (body["approval"], body["revision"], body["digest"]) == (str(waiting.pk), 1, waiting.digest)
 
 
 def test_a_vote_of_a_quorum_is_accepted(for_two: Approval, as_bob: Api, as_carol: Api) -> None:
@@ -70,6 +66,53 @@ def test_an_edit_is_recorded(waiting: Approval, as_bob: Api, work: Any, refund: 
     assert decide(as_bob, waiting, "edit", args={"order_id": "A-17", "amount": 5}).status_code == 200
     work()
     assert refund.paid == [("A-17", 5)]
+
+
+def test_an_edit_where_two_must_agree_goes_to_the_others(
+    for_two: Approval, as_bob: Api, as_carol: Api, dave: Any, finance: Any
+) -> None:
+    dave.groups.add(finance)
+    response = decide(as_bob, for_two, "edit", args={"n": 2})
+    body = response.json()
+    fresh = Approval.objects.get(revision=2)
+    assert (response.status_code, body["status"], body["have"], body["need"]) == (202, "pending", 0, 2)
+    assert (body["approval"], body["revision"], body["digest"]) == (str(fresh.pk), 2, fresh.digest)
+    shown = as_carol.get(f"approvals/{fresh.pk}/").json()
+    assert (shown["edited_by"], shown["supersedes"], shown["action"]["args"]) == ("bob", str(for_two.pk), {"n": 2})
+    with nothing_written():
+        again = decide(as_bob, for_two, "edit", args={"n": 2})
+    assert (again.status_code, again.json()["duplicate"], again.json()["approval"]) == (202, True, str(fresh.pk))
+    with nothing_written(REFUSED):
+        assert problem(decide(as_carol, for_two), 412, "stale_approval")["digest"] == fresh.digest
+    with nothing_written(REFUSED):
+        assert problem(decide(as_bob, fresh), 403, "not_allowed")["reason"] == "own_edit"
+    assert decide(as_carol, fresh).status_code == 202
+    assert decide(Api(user=dave), fresh).status_code == 200
+
+
+def test_an_edit_may_make_another_action_of_it(gate: Any, as_bob: Api, as_carol: Api) -> None:
+    row = gate(types={"undo": None})
+    assert set(as_bob.get(f"approvals/{row.pk}/").json()["types"]) == {"undo"}
+    with nothing_written(REFUSED):
+        body = problem(decide(as_bob, row, "edit", args={"n": 1}, action_type="drop"), 422, "invalid_decision")
+    assert list(body["fields"]) == ["action_type"]
+    response = decide(as_bob, row, "edit", args={"n": 1}, action_type="undo")
+    assert (response.status_code, response.json()["decision"]["edited_type"]) == (202, "undo")
+    fresh = Approval.objects.get(revision=2)
+    assert decide(as_carol, fresh).json()["status"] == "approved"
+
+
+def test_a_policy_that_forbids_the_other_action_refuses_the_edit(gate: Any, as_bob: Api, alice: Any) -> None:
+    alone = [{"reviewers": ["requester"]}]
+    document = {
+        "name": "house",
+        "rules": [{"when": 'type == "undo"', "stages": alone}],
+        "default": {"stages": [{"reviewers": ["group:finance"]}]},
+    }
+    apply_policy(document, actor=alice)
+    row = gate(policy="house", risk="high", types={"undo": None})
+    with nothing_written(REFUSED):
+        problem(decide(as_bob, row, "edit", args={"n": 1}, action_type="undo"), 422, "invalid_policy")
 
 
 def test_who_comes_second_learns_the_outcome(waiting: Approval, as_bob: Api, as_carol: Api, bob: Any) -> None:
@@ -115,8 +158,53 @@ def test_a_second_thought_about_a_vote_is_refused(for_two: Approval, as_bob: Api
     assert body["reason"] == "already_voted"
 
 
-def test_an_outsider_learns_nothing(waiting: Approval, as_mallory: Api) -> None:
+def test_each_stage_takes_other_people(gate: Any, as_bob: Api, as_carol: Api, dave: Any, as_dave: Api) -> None:
+    row = gate(stages=[{"reviewers": ["group:finance"]}, {"reviewers": ["group:finance", "user:dave"]}])
+    with nothing_written(REFUSED):
+        assert problem(decide(as_dave, row), 403, "not_allowed")["reason"] == "stage_not_open"
+    first = decide(as_bob, row)
+    assert (first.status_code, first.json()["status"]) == (202, "pending")
     with nothing_written():
+        assert decide(as_bob, row).json()["duplicate"] is True
+    with nothing_written(REFUSED):
+        body = problem(decide(as_bob, row, "reject", comment="no"), 403, "not_allowed")
+    assert body["reason"] == "voted_earlier_stage"
+    assert decide(as_dave, row).json()["status"] == "approved"
+
+
+def test_a_place_is_taken_once(gate: Any, as_bob: Api, as_dave: Api) -> None:
+    row = gate(approvals=2)
+    as_bob.post(f"approvals/{row.pk}/delegate/", {"to": "dave"})
+    assert decide(as_dave, row).status_code == 202
+    with nothing_written(REFUSED):
+        assert problem(decide(as_bob, row), 403, "not_allowed")["reason"] == "place_taken"
+
+
+def test_revisions_come_to_an_end(gate: Any, as_bob: Api) -> None:
+    row = gate(approvals=2, max_revisions=0)
+    with nothing_written(REFUSED):
+        body = problem(decide(as_bob, row, "edit", args={"n": 2}), 403, "not_allowed")
+    assert body["reason"] == "max_revisions"
+
+
+def test_who_was_deactivated_has_no_session(waiting: Approval, as_bob: Api, bob: Any) -> None:
+    bob.is_active = False
+    bob.save()
+    with nothing_written():
+        problem(decide(as_bob, waiting), 401, "not_authenticated")
+
+
+def test_what_was_taken_back_is_decided(gate: Any, as_bob: Api, as_carol: Api) -> None:
+    row = gate(cool_off=timedelta(minutes=1))
+    decide(as_bob, row)
+    as_bob.post(f"approvals/{row.pk}/revoke/", {})
+    with nothing_written(REFUSED):
+        body = problem(decide(as_carol, row), 409, "already_decided")
+    assert body["current_status"] == "revoked"
+
+
+def test_an_outsider_learns_nothing(waiting: Approval, as_mallory: Api) -> None:
+    with nothing_written(REFUSED):
         problem(decide(as_mallory, waiting), 404, "unknown_approval")
 
 
@@ -189,6 +277,10 @@ def test_what_is_missing_is_named_by_field(
         ({"revision": 10**400}, "revision"),
         ({"comment": None}, "comment"),
         ({"comment": {"a": 1}}, "comment"),
+        ({"action_type": None}, "action_type"),
+        ({"password": None}, "password"),
+        ({"password": "x" * 4097}, "password"),
+        ({"reauthenticated_at": "2999-01-01T00:00:00Z"}, "reauthenticated_at"),
         ({"actor": 1}, "actor"),
         ({"channel": "mail"}, "channel"),
     ],

@@ -16,7 +16,15 @@ from hitl.models import Approval, Decision, Run, Signal
 from tests.api.conftest import Api, problem
 from tests.rows import nothing_written
 
-PATHS = ("runs/", "runs/{run}/signals/go/", "approvals/{approval}/decisions/")
+PATHS = (
+    "runs/",
+    "runs/{run}/signals/go/",
+    "runs/{run}/feedback/",
+    "approvals/{approval}/decisions/",
+    "approvals/{approval}/extend/",
+    "approvals/bulk/",
+    "delegations/",
+)
 
 
 @pytest.fixture(autouse=True)

@@ -254,3 +254,13 @@ def test_the_owner_of_a_key_sees_its_agents_runs(refund: Any, agent_key: Any, al
         client = Client()
         client.force_login(who)
         assert client.get(f"/api/v1/runs/{run.pk}/").status_code == status
+
+
+def test_a_program_may_raise_the_risk_of_its_run(bot: Any, refund: Any, work: Any) -> None:
+    from hitl.models import Approval
+
+    assert bot.post("runs/", {**START, "risk": "high"}).status_code == 201
+    work()
+    assert Approval.objects.get().risk == "high"
+    wrong = untouched(lambda: bot.post("runs/", {**START, "risk": "none"}))
+    assert (wrong.status_code, wrong.json()["code"]) == (400, "bad_input")
