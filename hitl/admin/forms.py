@@ -14,6 +14,7 @@ from hitl.policies import Explanation
 
 _PREFIX = "arg-"
 _ANSWER = "answer"
+_OTHER = ("action_type", "other_args")
 _WORDS = {
     "approve": ("Approve", "exactly these arguments"),
     "edit": ("Approve with edits", "with the changes below"),
@@ -31,13 +32,15 @@ class DecisionForm(forms.Form):
     phrase = forms.CharField(required=False, strip=True)
     comment = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 3}))
 
-    def __init__(self, data: Any = None, *, approval: Approval, explanation: Explanation) -> None:
+    def __init__(
+        self, data: Any = None, *, approval: Approval, explanation: Explanation, password: bool = False
+    ) -> None:
         super().__init__(data, initial={"digest": approval.digest, "revision": approval.revision})
         self.choices = [
             {
                 "value": verdict,
                 "words": words,
-                "hint": explanation.sentence_for(verdict) or hint,
+                "hint": explanation.sentence_for(verdict) or _hint(approval, verdict) or hint,
                 "off": bool(explanation.verdicts[verdict]),
                 "chosen": bool(data) and data.get("verdict") == verdict,
             }
@@ -53,8 +56,12 @@ class DecisionForm(forms.Form):
             self.fields.update(self.answer.fields())
         elif self.may_edit:
             self._add_arguments(approval)
+            self._add_types(approval)
         if not approval.phrase:
             del self.fields["phrase"]
+        if password:
+            widget = forms.PasswordInput(attrs={"autocomplete": "current-password"})
+            self.fields["password"] = forms.CharField(required=False, strip=False, widget=widget)
         for name, field in self.fields.items():
             field.widget.attrs.setdefault("autocomplete", "off")
             field.widget.attrs["aria-describedby"] = f"error-{name}"
@@ -62,9 +69,12 @@ class DecisionForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         """Only an edit looks at the arguments; and a form without what it is about is damaged."""
         data: dict[str, Any] = super().clean() or {}
-        if data.get("verdict") != "edit":
-            for name in [name for name in self.errors if name.startswith(_PREFIX)]:
+        edits, other = data.get("verdict") == "edit", bool(data.get("action_type"))
+        for name in list(self.errors):
+            if (name.startswith(_PREFIX) and (other or not edits)) or (name in _OTHER and not (edits and other)):
                 del self.errors[name]
+        if edits and other and data.get("other_args") is None and "other_args" not in self.errors:
+            self.add_error("other_args", "Write the arguments of this action as JSON.")
         if self.errors.keys() & {"digest", "revision"}:
             self.add_error(None, "This form came in damaged, so nothing was recorded; open the request again.")
         return data
@@ -90,12 +100,15 @@ class DecisionForm(forms.Form):
         """The verdict with what belongs to it, as `decide` takes it."""
         if self.answer is not None:
             return {"verdict": "respond", "response": self.answer.value(self.cleaned_data)}
-        return {"verdict": self.cleaned_data["verdict"], "args": self.edited_args()}
+        kind = self.cleaned_data.get("action_type", "") if self.cleaned_data["verdict"] == "edit" else ""
+        return {"verdict": self.cleaned_data["verdict"], "args": self.edited_args(), "action_type": kind}
 
     def field_of(self, problem: str) -> str | None:
         """The field that stands for what `decide` found wrong; None where it has no input of its own."""
         name = problem
-        if problem.startswith("args."):
+        if problem.partition(".")[0] == "args" and self.cleaned_data.get("action_type"):
+            name = "other_args"
+        elif problem.startswith("args."):
             name = _PREFIX + problem.removeprefix("args.").partition(".")[0]
         elif self.answer is not None and problem.partition(".")[0] == "response":
             name = self.answer.field_of(problem)
@@ -105,6 +118,9 @@ class DecisionForm(forms.Form):
         """The arguments as changed, when the verdict is edit."""
         if self.cleaned_data.get("verdict") != "edit":
             return None
+        if self.cleaned_data.get("action_type"):
+            other: dict[str, Any] = self.cleaned_data["other_args"]
+            return other
         read = {
             name.removeprefix(_PREFIX): value
             for name, value in self.cleaned_data.items()
@@ -121,6 +137,21 @@ class DecisionForm(forms.Form):
             field = _field(properties.get(name, {}), approval.args.get(name))
             field.label, field.required, field.disabled = name, False, not free
             self.fields[_PREFIX + name] = field
+
+    def _add_types(self, approval: Approval) -> None:
+        """Another action that may be made of it: its name, and its arguments as JSON."""
+        if not approval.types:
+            return
+        kinds = [("", f"{approval.action_type} (as asked)"), *((kind, kind) for kind in sorted(approval.types))]
+        self.fields["action_type"] = forms.ChoiceField(required=False, choices=kinds)
+        text = json.dumps(approval.args, ensure_ascii=False, indent=2, sort_keys=True)
+        self.fields["other_args"] = JSONText(blank=True, required=False, initial=text)
+
+
+def _hint(approval: Approval, verdict: str) -> str:
+    """What a verdict means on this request, where it is not what it usually is."""
+    voted_on = verdict == "edit" and approval.required.need > 1
+    return "your version goes to the others as the next revision; you do not vote on it" if voted_on else ""
 
 
 def _words(field: Any) -> str:

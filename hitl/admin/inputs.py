@@ -1,10 +1,12 @@
-"""Inputs that hold a JSON value without changing it."""
+"""Inputs that hold a JSON value without changing it, name a person, or say when."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django import forms
+from django.contrib.auth import get_user_model
+from django.utils import timezone
 
 from hitl.definition import parse
 from hitl.exceptions import NotCanonical
@@ -45,3 +47,28 @@ class Whole(forms.IntegerField):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(widget=forms.TextInput(attrs={"inputmode": "numeric"}), **options)
+
+
+class Person(forms.CharField):
+    """A person, by the name they sign in with: a list of everybody would be long, and tell too much."""
+
+    def __init__(self, **options: Any) -> None:
+        attrs = {"spellcheck": "false", "autocapitalize": "none"}
+        super().__init__(widget=forms.TextInput(attrs=attrs), max_length=254, **options)
+
+    def clean(self, value: Any) -> Any:
+        """The user, or that there is none."""
+        name = super().clean(value)
+        try:
+            return get_user_model()._default_manager.get_by_natural_key(name)
+        except get_user_model().DoesNotExist:
+            raise forms.ValidationError("There is nobody who signs in with this name.") from None
+
+
+class When(forms.DateTimeField):
+    """A day and a time, in the zone the screens show."""
+
+    def __init__(self, **options: Any) -> None:
+        widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
+        super().__init__(widget=widget, **options)
+        self.help_text = f"Time zone: {timezone.get_current_timezone_name()}"

@@ -15,11 +15,9 @@ from hitl import audit, clock, engine
 from hitl.definition.text import reveal
 from hitl.exceptions import RunEnded
 from hitl.models import (
-    ApiKey,
     Approval,
     Decision,
     Notification,
-    Policy,
     Run,
     Signal,
     Step,
@@ -230,32 +228,6 @@ class DecisionAdmin(ReadOnly):
     list_filter = ("verdict", "channel")
     list_select_related = ("actor", "approval")
     ordering = ("-id",)
-
-
-@admin.register(Policy)
-class PolicyAdmin(ReadOnly):
-    """Policies, version by version."""
-
-    list_display = ("name", "version", "active", "author", "created_at")
-    list_filter = ("active",)
-    ordering = ("name", "-version")
-
-
-@admin.register(ApiKey)
-class ApiKeyAdmin(ReadOnly):
-    """Keys of agents; secrets are not kept."""
-
-    list_display = (
-        "agent",
-        "prefix",
-        "owner_user",
-        "owner_group",
-        "last_used_at",
-        "expires_at",
-        "revoked_at",
-    )
-    ordering = ("-id",)
-    exclude = ("secret_hash",)
 
 
 @admin.register(Signal)

@@ -1,12 +1,12 @@
-"""The review screens: the inbox and one request. Every change goes through a verb of `decisions`."""
+"""The review screens of one request. Every change goes through a verb of `decisions`."""
 
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
-from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -15,22 +15,26 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from hitl import audit, clock, decisions
+from hitl.admin.acts import ACTS, ActForm, shown
 from hitl.admin.forms import DecisionForm
-from hitl.admin.shown import answer_of, family_of, revisions_of, steps_of
+from hitl.admin.inbox import bulk_view, inbox_view
+from hitl.admin.shown import answer_of, coming, family_of, revisions_of, silence_of, stages_of, steps_of, told
 from hitl.admin.site import review_site
-from hitl.decisions.inbox import mark_seen, visible
-from hitl.exceptions import HitlError, InvalidDecision, UnknownApproval
+from hitl.decisions.decide import STEP_UP
+from hitl.decisions.inbox import mark_seen
+from hitl.exceptions import HitlError, InvalidDecision, NotAllowed, UnknownApproval
 from hitl.models import Approval, Decision
 from hitl.notifications.messages import requester_name
-from hitl.policies import explain
+from hitl.policies import Explanation, explain
+from hitl.policies.eligibility import verdict_problem
+from hitl.policies.stepup import confirm_password
 
 if TYPE_CHECKING:
     _Base = admin.ModelAdmin[Approval]
 else:
     _Base = admin.ModelAdmin
 
-_PAGE = 50
-_VIEWS = {"me": "Awaiting me", "asked": "Asked by me", "decided": "Decided by me", "all": "Everything"}
+_MARK = "hitl_step_up"
 
 
 @admin.register(Approval, site=review_site)
@@ -46,31 +50,15 @@ class ReviewAdmin(_Base):
         return False
 
     def get_urls(self) -> list[URLPattern]:
-        """Only our own pages: list, request, and the two acts."""
+        """Only our own pages: the list, several at once, one request, deciding it, and the other acts."""
         wrap = self.admin_site.admin_view
         return [
-            path("", wrap(self.changelist_view), name="hitl_approval_changelist"),
+            path("", wrap(inbox_view), name="hitl_approval_changelist"),
+            path("bulk/", wrap(bulk_view), name="hitl_approval_bulk"),
             path("<uuid:object_id>/", wrap(self.change_view), name="hitl_approval_change"),
             path("<uuid:object_id>/decide/", wrap(self.decide_view), name="hitl_approval_decide"),
-            path("<uuid:object_id>/revoke/", wrap(self.revoke_view), name="hitl_approval_revoke"),
+            path("<uuid:object_id>/act/<slug:name>/", wrap(self.act_view), name="hitl_approval_act"),
         ]
-
-    @method_decorator(never_cache)
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        """The inbox in one of its views."""
-        chosen = request.GET.get("view", "me")
-        rows = _rows(chosen, request.user).select_related("run__workflow", "step", "requester", "agent_key")
-        page = Paginator(rows, _PAGE).get_page(request.GET.get("page"))
-        context = {
-            **self.admin_site.each_context(request),
-            "title": _VIEWS.get(chosen, _VIEWS["me"]),
-            "view": chosen if chosen in _VIEWS else "me",
-            "views": _VIEWS,
-            "page": page,
-            "rows": [_row(approval) for approval in page],
-            "now": clock.now(),
-        }
-        return TemplateResponse(request, "hitl/review/inbox.html", context)
 
     @method_decorator(never_cache)
     def change_view(
@@ -86,10 +74,11 @@ class ReviewAdmin(_Base):
     def decide_view(self, request: HttpRequest, object_id: Any) -> HttpResponse:
         """Take a decision; whatever is wrong is shown on the same page with everything that was typed."""
         approval = _find(object_id, request)
-        form = DecisionForm(request.POST, approval=approval, explanation=explain(approval, request.user))
+        form = _form(request, approval, _explained(request, approval), data=request.POST)
         if not form.is_valid():
             return self._page(request, approval, form=form, status=422)
         data = form.cleaned_data
+        proved, doubt = _proved(request, approval, form)
         try:
             outcome = decisions.decide(
                 approval,
@@ -100,24 +89,36 @@ class ReviewAdmin(_Base):
                 **form.said,
                 phrase=data.get("phrase", ""),
                 channel="admin",
+                reauthenticated_at=proved,
             )
         except InvalidDecision as error:
             _put_errors(form, error)
             return self._page(request, approval, form=form, status=422)
         except HitlError as error:
+            if "password" in form.fields and error.details.get("reason") == "step_up_required":
+                form.add_error("password", doubt)
+                return self._page(request, approval, form=form, status=422)
             return self._page(request, _find(object_id, request), form=form, error=error, status=409)
-        messages.success(request, _said(outcome))
-        return HttpResponseRedirect(reverse("review:hitl_approval_change", args=[approval.pk]))
+        messages.success(request, told(outcome))
+        return HttpResponseRedirect(reverse("review:hitl_approval_change", args=[outcome.approval.pk]))
 
     @method_decorator(require_POST)
-    def revoke_view(self, request: HttpRequest, object_id: Any) -> HttpResponse:
-        """Take an approval back."""
+    def act_view(self, request: HttpRequest, object_id: Any, name: str) -> HttpResponse:
+        """Do something else than vote; whatever is wrong is shown on the same page with what was typed."""
         approval = _find(object_id, request)
+        if name not in ACTS:
+            raise Http404("there is no such act")
+        form = ACTS[name].form(request.POST, name=name, approval=approval)
+        if not form.is_valid():
+            return self._page(request, approval, act=form, status=422)
         try:
-            decisions.revoke(approval, actor=request.user, reason=request.POST.get("comment", "")[:1000])
+            ACTS[name].verb(approval, actor=request.user, **form.said)
+        except InvalidDecision as error:
+            form.put(error)
+            return self._page(request, approval, act=form, status=422)
         except HitlError as error:
-            return self._page(request, _find(object_id, request), error=error, status=409)
-        messages.success(request, "The approval is revoked; nothing was done.")
+            return self._page(request, _find(object_id, request), act=form, error=error, status=409)
+        messages.success(request, ACTS[name].done)
         return HttpResponseRedirect(reverse("review:hitl_approval_change", args=[approval.pk]))
 
     def _page(
@@ -126,13 +127,13 @@ class ReviewAdmin(_Base):
         approval: Approval,
         *,
         form: DecisionForm | None = None,
+        act: ActForm | None = None,
         error: HitlError | None = None,
         status: int = 200,
     ) -> HttpResponse:
-        explanation = explain(approval, request.user)
-        rows = Decision.objects.filter(approval=approval, withdrawn_at=None).select_related("actor")
+        explanation = _explained(request, approval)
+        rows = Decision.objects.filter(approval=approval, withdrawn_at=None).select_related("actor", "for_user")
         votes = list(rows.order_by("decided_at"))
-        own = next((vote for vote in votes if vote.actor_id == request.user.pk), None)
         context = {
             **self.admin_site.each_context(request),
             "title": approval.title,
@@ -143,17 +144,20 @@ class ReviewAdmin(_Base):
             "effective": None if approval.effective_bytes is None else list(approval.current_args.items()),
             "asks": requester_name(approval),
             "explanation": explanation,
-            "stage": approval.required.stages[approval.stage],
             "requirement": approval.required,
-            "form": form or DecisionForm(approval=approval, explanation=explanation),
+            "stages": stages_of(approval, votes),
+            "coming": coming(approval, explanation),
+            "silence": silence_of(approval),
+            "form": form or _form(request, approval, explanation),
             "error": error,
+            **shown(approval, explanation, request.user, act),
             "votes": votes,
-            "own": own,
-            "can_revoke": own is not None and approval.status == "approved" and approval.consumed_at is None,
+            "own": next((vote for vote in reversed(votes) if vote.actor_id == request.user.pk), None),
             "answer": answer_of(approval, votes),
             "steps": steps_of(approval),
             **revisions_of(approval, request.user),
             **family_of(approval.run, request.user),
+            "remarks": list(approval.comments.select_related("author").order_by("pk")),
             "timeline": audit.timeline(approval.run.stream),
             "notices": approval.notifications.exclude(recipient=None).select_related("recipient"),
             "next": next((row for row in decisions.inbox(request.user, limit=2) if row.pk != approval.pk), None),
@@ -167,39 +171,47 @@ def _find(pk: Any, request: HttpRequest) -> Approval:
         approval = decisions.find_visible(pk, request.user)
     except UnknownApproval as error:
         raise Http404(error.message) from error
-    return Approval.objects.select_related("run__workflow", "run__parent_step", "step", "requester", "agent_key").get(
-        pk=approval.pk
-    )
+    related = ("run__workflow", "run__parent_step", "step", "requester", "agent_key", "claimed_by", "edited_by")
+    return Approval.objects.select_related(*related).get(pk=approval.pk)
 
 
-def _rows(view: str, user: Any) -> Any:
-    if view == "asked":
-        return visible(user).filter(requester=user.pk).order_by("-id")
-    if view == "decided":
-        return visible(user).filter(decisions__actor=user.pk).order_by("-id")
-    if view == "all":
-        return visible(user).order_by("-id")
-    return decisions.inbox(user)
+def _explained(request: HttpRequest, approval: Approval) -> Explanation:
+    """As if the password had been given: its field stands in the form. Who has none cannot give it."""
+    user: Any = request.user
+    return explain(approval, user, fresh=_mark(request) is not None or user.has_usable_password())
 
 
-def _row(approval: Approval) -> dict[str, Any]:
-    return {
-        "approval": approval,
-        "asks": requester_name(approval),
-        "need": approval.required.stages[approval.stage].approvals,
-        "silence": approval.required.on_timeout,
-    }
+def _form(request: HttpRequest, approval: Approval, explanation: Explanation, *, data: Any = None) -> DecisionForm:
+    user: Any = request.user
+    asks = bool(approval.required.step_up) and _mark(request) is None and user.has_usable_password()
+    return DecisionForm(data, approval=approval, explanation=explanation, password=asks)
+
+
+def _mark(request: HttpRequest) -> datetime | None:
+    """When the person last proved in this session that it is them; None where that was too long ago."""
+    kept = request.session.get(_MARK)
+    at = None if kept is None else datetime.fromisoformat(kept)
+    return at if at is not None and clock.now() - at < STEP_UP else None
+
+
+def _proved(request: HttpRequest, approval: Approval, form: DecisionForm) -> tuple[datetime | None, str]:
+    """When they proved it for this decision, and what to say where they did not; `decide` is the one that refuses."""
+    needed = verdict_problem(approval, form.said["verdict"], fresh=False) == "step_up_required"
+    typed = form.cleaned_data.get("password", "")
+    if not needed or "password" not in form.fields:
+        return _mark(request), ""
+    if not typed:
+        return None, "Enter your password: this is too dangerous for an open session alone."
+    try:
+        at = confirm_password(request.user, typed, request=request)
+    except NotAllowed as error:
+        return None, error.message
+    if at is not None:
+        request.session[_MARK] = at.isoformat()
+    return at, "This is not your password."
 
 
 def _put_errors(form: DecisionForm, error: InvalidDecision) -> None:
     """Put each field's error beside its input; one without an input of its own goes to the top."""
-    for name, told in error.details["fields"].items():
-        form.add_error(form.field_of(name), told)
-
-
-def _said(outcome: decisions.Outcome) -> str:
-    if outcome.duplicate:
-        return "Your decision is on record already."
-    if outcome.open:
-        return f"Your vote is recorded: {outcome.have} of {outcome.need}."
-    return f"Recorded: {outcome.approval.get_status_display().lower()}."
+    for name, words in error.details["fields"].items():
+        form.add_error(form.field_of(name), words)

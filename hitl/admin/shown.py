@@ -1,4 +1,4 @@
-"""What the page of one request shows besides the request: its steps, its revisions, its answer."""
+"""What the page of one request shows besides the request: its stages, what comes next, its steps, its revisions."""
 
 from __future__ import annotations
 
@@ -6,12 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from hitl.decisions import Outcome
 from hitl.decisions.inbox import visible
-from hitl.models import Approval, Decision, Run, Step
+from hitl.models import Approval, Assignment, Decision, Run, Step
+from hitl.policies import Explanation
+from hitl.policies.acts import has_rung
 from hitl.transitions import latest
 
 _BOUND = ("type", "target", "impact", "reversible")
 _DEEPEST = 6
+
+
+_SOURCES = {"escalation": "escalation", "fallback": "fallback", "assigned": "an operator asked them"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +29,80 @@ class Change:
     name: str
     before: Any = None
     after: Any = None
+
+
+def name_of(user: Any) -> str:
+    """A person, as others know them."""
+    return str(user.get_full_name() or user.get_username())
+
+
+def told(outcome: Outcome) -> str:
+    """What came of a vote, to the one who cast it."""
+    if outcome.duplicate:
+        return "Your decision is on record already."
+    if outcome.decision.approval_id != outcome.approval.pk:
+        return f"Your version is revision {outcome.approval.revision}; it goes to the others."
+    if outcome.open:
+        return f"Your vote is recorded: {outcome.have} of {outcome.need}."
+    return f"Recorded: {outcome.approval.get_status_display().lower()}."
+
+
+def silence_of(approval: Approval) -> str:
+    """What becomes of a request that nobody answers, as one word."""
+    silence = approval.required.on_timeout
+    if silence == "escalate" and has_rung(approval):
+        return "escalated"
+    if approval.kind == "question":
+        return "closed"
+    return "approved" if silence == "approve" else "refused"
+
+
+def stages_of(approval: Approval, votes: list[Decision]) -> list[dict[str, Any]]:
+    """Each sign-off with who is asked, how it stands, and what was said at it; a request that passed by itself has
+    none."""
+    if approval.decided_via == "policy":
+        return []
+    rows = Assignment.objects.filter(approval=approval.pk, ended_at=None).exclude(source__in=("policy", "requester"))
+    also = list(rows.select_related("user", "group", "for_user").order_by("pk"))
+    return [
+        {
+            "stage": stage,
+            "number": number + 1,
+            "state": _state(approval, number),
+            "also": [_also(row) for row in also if row.stage == number],
+            "votes": [vote for vote in votes if vote.stage == number],
+        }
+        for number, stage in enumerate(approval.required.stages)
+    ]
+
+
+def _state(approval: Approval, number: int) -> str:
+    if number < approval.stage or (number == approval.stage and approval.status in ("approved", "answered")):
+        return "agreed"
+    if number > approval.stage:
+        return "later" if approval.is_pending else "not reached"
+    return "open now" if approval.is_pending else "ended here"
+
+
+def _also(row: Assignment) -> str:
+    who = f"group:{row.group.name}" if row.group is not None else name_of(row.user)
+    why = f"for {name_of(row.for_user)}" if row.for_user is not None else _SOURCES.get(row.source, row.source)
+    return f"{who} ({why})"
+
+
+def coming(approval: Approval, explanation: Explanation) -> list[dict[str, Any]]:
+    """What happens by itself, in its order, in words."""
+    stage = approval.required.stages[approval.stage]
+    up = stage.escalate[approval.rung].to if approval.rung < len(stage.escalate) else stage.fallback
+    unanswered = "closed unanswered" if approval.kind == "question" else "refused"
+    words = {
+        "remind": "Those who are asked are reminded",
+        "escalate": f"Also asked, if nobody has decided: {', '.join(up)}",
+        "approve": "It is approved, if nobody has decided",
+        "reject": f"It is {unanswered}, if nobody has decided",
+        "expire": f"It is {unanswered}, if nobody has decided",
+    }
+    return [{"what": one.what, "words": words[one.what], "at": one.at} for one in explanation.next]
 
 
 def steps_of(approval: Approval) -> list[tuple[Step, int]]:

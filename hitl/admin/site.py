@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib.admin import AdminSite
 from django.contrib.auth.forms import AuthenticationForm
 from django.http import HttpRequest, HttpResponseRedirect
-from django.urls import reverse
+from django.urls import path, reverse
 
 
 class ReviewSite(AdminSite):
@@ -17,6 +19,16 @@ class ReviewSite(AdminSite):
     login_form = AuthenticationForm
     login_template = "hitl/review/login.html"
     logout_template = "hitl/review/logged_out.html"
+
+    def get_urls(self) -> list[Any]:
+        """Pages of people beside those of requests."""
+        from hitl.admin import delegations  # which needs the site
+
+        return [
+            path("delegations/", self.admin_view(delegations.delegations_view), name="delegations"),
+            path("delegations/<int:pk>/revoke/", self.admin_view(delegations.revoke_view), name="delegation_revoke"),
+            *super().get_urls(),
+        ]
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Everybody who is signed in and active."""

@@ -51,7 +51,9 @@ def make(alice: Any, bob: Any, carol: Any, work: Any) -> Any:
         words |= {name: options.pop(name) for name in names if name in options}
         flow = Workflow(f"gate-{next(made)}")
         flow.step(lambda ctx: Action(args if args is not None else {"n": 1}, **words), name="draft")
-        flow.approval("ask", after="draft", **{"reviewers": ["group:finance"], **options})
+        who = {} if "stages" in options else {"reviewers": ["group:finance"]}
+        silent = {"reversible": True} if options.get("on_timeout") == "approve" else {}
+        flow.approval("ask", after="draft", **who | silent | options)
         flow.step(lambda ctx: ctx.action.args, name="act", after="ask")
         run = flow.start(requester=requester or alice)
         work()

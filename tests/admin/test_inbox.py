@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import re
+from base64 import urlsafe_b64encode
 from datetime import timedelta
 from typing import Any
 
@@ -11,8 +13,10 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from hitl.models import Approval
+from hitl import clock, decisions
+from hitl.models import Approval, Assignment
 from tests.admin.conftest import INBOX, browse, decide, page_of
+from tests.conftest import _user
 from tests.rows import nothing_written
 
 
@@ -42,15 +46,26 @@ def test_an_unknown_view_is_the_first_one(view: str, waiting: Approval, bob: Any
     assert listed(bob, view=view) == [str(waiting.pk)]
 
 
-@pytest.mark.parametrize("page", ["0", "-1", "x", "99999999999999999999999", "2"])
-def test_a_page_that_is_not_there_is_the_nearest_one(page: str, waiting: Approval, bob: Any) -> None:
-    assert listed(bob, page=page) == [str(waiting.pk)]
+@pytest.mark.parametrize("after", ["0", "-1", "x" * 9999, "\0", "AAAA", "MjAyNi0wMS0wMSB4", "MDAwMS0wMS0wMSBh"])
+def test_a_page_that_is_not_there_is_the_first_one(after: str, waiting: Approval, bob: Any) -> None:
+    assert listed(bob, after=after) == [str(waiting.pk)]
+    assert listed(bob, view="all", after=after) == [str(waiting.pk)]
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-01-01"])
+def test_a_cursor_of_another_time_does_no_harm(at: str, waiting: Approval, bob: Any) -> None:
+    after = urlsafe_b64encode(f"{at} {waiting.pk}".encode()).decode()
+    for view in ("me", "claimed", "all"):
+        assert browse(bob).get(INBOX, {"view": view, "after": after}).status_code == 200
 
 
 @pytest.mark.parametrize(
     ("view", "words"),
     [
         ("me", "Nothing waits for you"),
+        ("claimed", "What you claim on its page"),
+        ("escalated", "Requests that others did not decide in time"),
+        ("delegated", "Requests that somebody handed over to you"),
         ("asked", "Requests of runs you start appear here"),
         ("decided", "What you decide is kept here"),
         ("all", "You see what you asked for"),
@@ -60,13 +75,10 @@ def test_an_empty_view_says_why(view: str, words: str, mallory: Any) -> None:
     assert words in browse(mallory).get(INBOX, {"view": view}).content.decode()
 
 
-def test_what_is_due_soonest_comes_first_then_the_riskier(make: Any, bob: Any) -> None:
-    made = {
-        name: make(timeout=timedelta(hours=hours), risk=risk)
-        for name, hours, risk in [("late", 9, "critical"), ("low", 4, "low"), ("soon", 1, "low"), ("high", 4, "high")]
-    }
-    Approval.objects.filter(pk=made["high"].pk).update(expires_at=made["low"].expires_at)
-    assert listed(bob) == [str(made[name].pk) for name in ("soon", "high", "low", "late")]
+def test_what_is_due_soonest_comes_first(make: Any, bob: Any) -> None:
+    hours = {"late": 9, "middle": 4, "soon": 1}
+    made = {name: make(timeout=timedelta(hours=number)) for name, number in hours.items()}
+    assert listed(bob) == [str(made[name].pk) for name in ("soon", "middle", "late")]
 
 
 def test_a_row_says_what_matters(waiting: Approval, bob: Any) -> None:
@@ -78,7 +90,7 @@ def test_a_row_says_what_matters(waiting: Approval, bob: Any) -> None:
         "Refund 250 to order A-17",
         "Money leaves at once · cannot be undone · Refund an order",
         "alice",
-        "1 approval<",
+        "0/1 approval<",
         "1 request<",
     ):
         assert words in text
@@ -92,38 +104,90 @@ def test_hostile_words_of_an_agent_are_text(make: Any, bob: Any) -> None:
     assert "&lt;script&gt;alert(1)&lt;/script&gt;⟦U+202E⟧" in text
 
 
-def test_many_requests_are_spread_over_pages(refund: Any, alice: Any, bob: Any, work: Any) -> None:
+def pages(who: Any, view: str) -> list[list[str]]:
+    """The ids of every page of a view, walked by its own links."""
+    client, address, found = browse(who), f"{INBOX}?view={view}", []
+    while address:
+        text = client.get(address).content.decode()
+        found.append(re.findall(r'href="/review/hitl/approval/([0-9a-f-]{36})/"', text))
+        link = re.search(r'href="([^"]*)">Next ›', text)
+        address = INBOX + html.unescape(link[1]) if link else ""
+    return found
+
+
+@pytest.mark.parametrize("view", ["me", "all", "escalated"])
+def test_many_requests_are_spread_over_pages(view: str, refund: Any, alice: Any, bob: Any, work: Any) -> None:
     for _ in range(51):
         refund.start(requester=alice)
     work()
-    first, second = listed(bob), listed(bob, page=2)
+    Assignment.objects.update(source="escalation")
+    # Of the same deadline, so that the id has to tell them apart.
+    same = Approval.objects.order_by("pk")[0].expires_at
+    Approval.objects.update(expires_at=same)
+    Assignment.objects.update(due_at=same)
+    first, second = pages(bob, view)
     assert (len(first), len(second), len({*first, *second})) == (50, 1, 51)
-    text = browse(bob).get(INBOX, {"view": "all"}).content.decode()
-    assert "51 requests" in text
-    assert 'href="?view=all&amp;page=2"' in text
-    assert "Page 1 of 2" in text
+    assert "50+ requests" in browse(bob).get(INBOX, {"view": view}).content.decode()
 
 
-def test_the_price_does_not_depend_on_the_number_of_rows(refund: Any, alice: Any, bob: Any, work: Any) -> None:
+def test_the_page_after_the_last_one_says_so(waiting: Approval, bob: Any) -> None:
+    after = urlsafe_b64encode(f"{waiting.expires_at.isoformat()} {waiting.pk}".encode()).decode()
+    assert "That was all" in browse(bob).get(INBOX, {"after": after}).content.decode()
+
+
+def test_the_price_does_not_depend_on_the_number_of_rows(
+    refund: Any, alice: Any, bob: Any, carol: Any, work: Any
+) -> None:
     client, prices = browse(bob), {}
-    for view in ("me", "all"):
+    views = ("me", "claimed", "escalated", "delegated", "asked", "decided", "all")
+    for view in views:
         client.get(INBOX, {"view": view})
-    for number in (5, 45):
+    for number in (10, 190):
         for _ in range(number):
             refund.start(requester=alice)
         work()
-        for view in ("me", "all"):
+        held = {"claimed_by": bob, "claimed_until": clock.now() + timedelta(minutes=15)}
+        Approval.objects.update(**held)
+        Assignment.objects.update(source="escalation")
+        for view in views:
             with CaptureQueriesContext(connection) as queries:
-                client.get(INBOX, {"view": view})
+                text = client.get(INBOX, {"view": view}).content.decode()
             prices.setdefault(view, []).append(len(queries))
-    assert {len(set(price)) for price in prices.values()} == {1}
-    assert max(max(price) for price in prices.values()) <= 7
+            assert view in ("delegated", "asked", "decided") or text.count("claimed by bob") == min(50, number)
+    assert {view: len(set(price)) for view, price in prices.items()} == dict.fromkeys(views, 1)
+    assert max(max(price) for price in prices.values()) <= 12
+
+
+def test_each_act_brings_a_request_to_its_view(make: Any, alice: Any, bob: Any, carol: Any, root: Any) -> None:
+    dave = _user("dave")
+    approval = make()
+    assert [listed(bob, view=view) for view in ("claimed", "escalated", "delegated")] == [[], [], []]
+    decisions.claim(approval, actor=bob)
+    assert listed(bob, view="claimed") == [str(approval.pk)]
+    decisions.delegate(approval, actor=bob, to=dave)
+    assert listed(dave, view="delegated") == listed(dave) == [str(approval.pk)]
+    assert (listed(dave, view="claimed"), listed(dave, view="escalated")) == ([], [])
+    erin = _user("erin")
+    decisions.assign(approval, actor=root, to=erin, reason="bob is away")
+    assert listed(erin, view="escalated") == listed(erin) == [str(approval.pk)]
+
+
+def test_a_row_says_how_far_it_is(make: Any, bob: Any, carol: Any, root: Any) -> None:
+    stages = [{"reviewers": ["group:finance"], "approvals": 2}, {"reviewers": ["user:root"]}]
+    approval = make(stages=stages)
+    decide(browse(carol), approval)
+    decisions.claim(approval, actor=bob)
+    text = browse(bob).get(INBOX).content.decode()
+    assert "stage 1 of 2 · 1/2<" in text
+    assert "claimed by bob" in text
+    Approval.objects.update(unsatisfiable=True)
+    assert "too few people left" in browse(bob).get(INBOX).content.decode()
 
 
 def test_looking_changes_nothing(waiting: Approval, bob: Any) -> None:
     client = browse(bob)
     with nothing_written():
-        for view in ("me", "asked", "decided", "all"):
+        for view in ("me", "claimed", "escalated", "delegated", "asked", "decided", "all"):
             client.get(INBOX, {"view": view})
         client.get("/review/", follow=True)
 

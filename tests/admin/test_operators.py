@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,9 +12,11 @@ from django.contrib.auth.models import Permission
 from django.urls import reverse
 from django_celery_beat.models import PeriodicTask
 
-from hitl import decisions, engine, notifications
+from hitl import clock, decisions, engine, notifications
 from hitl.models import Approval, Decision, Notification, Run
 from hitl.models.audit import AuditRecord
+from hitl.policies import apply_policy
+from hitl.policies.delegations import create_delegation
 from tests.admin.conftest import browse, post
 from tests.conftest import _user
 from tests.rows import nothing_written
@@ -31,12 +34,22 @@ NAMES = [
     "notification",
     "freeze",
     "step",
+    "delegation",
+    "comment",
+    "watch",
+    "feedback",
 ]
 
 
 @pytest.fixture
-def decided(waiting: Approval, bob: Any, agent_key: Any) -> Approval:
+def decided(waiting: Approval, alice: Any, bob: Any, carol: Any, agent_key: Any) -> Approval:
     """A request with a decision, so that every list has a row."""
+    until = clock.now() + timedelta(days=1)
+    create_delegation(bob, carol, ends_at=until, actor=bob, reason="a holiday")
+    decisions.comment(waiting, actor=bob, text="looks <b>fine</b>")
+    decisions.watch(waiting, actor=alice)
+    decisions.give_feedback(waiting.run_id, "quality", actor=bob, score=1)
+    apply_policy({"name": "usual", "default": {"stages": [{"reviewers": ["group:finance"]}]}}, actor=bob)
     decisions.decide(waiting, actor=bob, verdict="approve", digest=waiting.digest)
     engine.sweep()
     return waiting
@@ -174,3 +187,50 @@ def test_signing_in_to_admin_needs_staff(bob: Any) -> None:
     response = Client().post("/admin/login/", {"username": "bob", "password": "correct horse"})
     assert response.status_code == 200
     assert "staff account" in response.content.decode()
+
+
+def test_a_policy_is_shown_in_words(finance: Any, root: Any) -> None:
+    stage = {
+        "reviewers": ["group:finance", "user:root"],
+        "approvals": 2,
+        "rejections": 2,
+        "timeout": "4h",
+        "remind": ["1h", "3h"],
+        "escalate": [{"after": "2h", "to": ["user:root"], "mode": "replace"}],
+        "fallback": ["user:root"],
+    }
+    small = {"when": "args.amount <= 100", "name": "small <ones>", "auto": "approve", "until": "2030-01-31"}
+    large = {"when": "args.amount > 5000", "level": "verify", "stages": [{"reviewers": ["user:root"]}, stage]}
+    document = {
+        "name": "refunds",
+        "rules": [small, large],
+        "default": {"stages": [stage], "on_timeout": "escalate"},
+        "comment": "always",
+        "prevent_self_review": False,
+        "step_up": {"critical": "password"},
+    }
+    policy = apply_policy(document, actor=root)
+    text = browse(root).get(reverse("admin:hitl_policy_change", args=[policy.pk])).content.decode()
+    for words in (
+        "<p>1. If args.amount &lt;= 100 (small &lt;ones&gt;): it passes by itself, until 2030-01-31.</p>",
+        "<p>2. If args.amount &gt; 5000: as many as the risk asks for of user:root, then 2 of group:finance, user:root "
+        "(2 refusals end it; within 4\xa0hours; reminded after 1\xa0hour, 3\xa0hours; "
+        "after 2\xa0hours only user:root; user:root where these are not enough); level verify.</p>",
+        "<p>Otherwise: 2 of group:finance, user:root",
+        "if nobody decides, it goes further up.</p>",
+        "Who asks may also decide.",
+        "At critical risk people give their password again.",
+        "A comment is needed: always.",
+    ):
+        assert words in text
+
+
+def test_operators_see_who_stands_in_for_whom(decided: Approval) -> None:
+    clerk = _user("shift", is_staff=True)
+    page = reverse("admin:hitl_delegation_changelist")
+    assert browse(clerk).get(page).status_code == 403
+    clerk.user_permissions.add(Permission.objects.get(codename="operate"))
+    text = browse(clerk).get(page).content.decode()
+    assert "bob" in text
+    assert "carol" in text
+    assert "a holiday" in text

@@ -126,7 +126,7 @@ def test_the_agents_words_are_marked_as_such(make: Any, bob: Any) -> None:
 
 
 def test_nothing_is_chosen_beforehand(waiting: Approval, bob: Any) -> None:
-    form = shown(waiting, bob).split("<aside", 1)[1]
+    form = shown(waiting, bob).split("<aside", 1)[1].split("</aside>")[0]
     assert form.count('type="radio"') == 4
     assert "checked" not in form
 
@@ -142,7 +142,7 @@ def test_steps_stand_in_the_order_of_the_definition(waiting: Approval, bob: Any)
 
 @pytest.mark.parametrize(
     ("who", "words"),
-    [("alice", "You asked for this"), ("root", "You are not among the people who were asked.")],
+    [("alice", "an agent of yours asked for this"), ("root", "You are not among the people who were asked.")],
 )
 def test_who_cannot_decide_reads_why_and_has_no_form(who: str, words: str, waiting: Approval, request: Any) -> None:
     request.getfixturevalue("root")
@@ -151,12 +151,18 @@ def test_who_cannot_decide_reads_why_and_has_no_form(who: str, words: str, waiti
     assert 'name="verdict"' not in text
 
 
-def test_an_edit_is_closed_with_its_reason_where_more_must_agree(make: Any, bob: Any) -> None:
+def test_an_edit_goes_to_the_others_where_more_must_agree(make: Any, bob: Any) -> None:
     text = shown(make(approvals=2), bob)
-    assert 'value="edit" required disabled' in text
-    assert "only where one approval is enough" in text
-    assert "Change arguments" not in text
+    assert "your version goes to the others as the next revision" in text
+    assert "Change arguments" in text
     assert "0 of 2 approvals" in text
+
+
+def test_an_edit_that_cannot_be_is_closed_with_its_reason(make: Any, bob: Any) -> None:
+    text = shown(make(approvals=2, max_revisions=0), bob)
+    assert 'value="edit" required disabled' in text
+    assert "revised as often as it may be" in text
+    assert "Change arguments" not in text
 
 
 def test_what_may_not_be_changed_is_disabled(make: Any, bob: Any) -> None:
@@ -222,4 +228,4 @@ def test_the_price_does_not_grow_with_votes_steps_or_history(make: Any, bob: Any
         with CaptureQueriesContext(connection) as queries:
             client.get(page_of(approval))
         prices.append(len(queries))
-    assert prices[0] == prices[1] <= 16
+    assert prices[0] == prices[1] <= 32

@@ -41,12 +41,12 @@ def test_the_request_page_has_them(client: Any, waiting: Any, bob: Any) -> None:
 
 
 def test_even_a_server_error_has_them(client: Any, bob: Any, monkeypatch: Any) -> None:
-    from hitl.admin import reviews
+    from hitl.admin import inbox
 
     def fail(*args: Any) -> None:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr(reviews, "_rows", fail)
+    monkeypatch.setattr(inbox, "_rows", fail)
     client.force_login(bob)
     client.raise_request_exception = False
     response = client.get("/review/hitl/approval/")

@@ -1,0 +1,182 @@
+"""The other acts on a request: what each wants to know, what its button says, and which verb it calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.timesince import timesince
+
+from hitl import decisions
+from hitl.admin.inputs import Person
+from hitl.exceptions import InvalidDecision
+from hitl.models import Approval, Watch
+from hitl.policies import REASONS, Explanation
+from hitl.policies.acts import latest_deadline
+
+_STEPS = (timedelta(hours=1), timedelta(hours=4), timedelta(days=1), timedelta(days=3), timedelta(days=7))
+
+
+class ActForm(forms.Form):
+    """What one act wants to know: nothing, where it is only a button. Ids carry its name: a page has many of these."""
+
+    def __init__(self, data: Any = None, *, name: str, approval: Approval) -> None:
+        super().__init__(data, auto_id=f"id_{name}_%s")
+        self.name, self.approval = name, approval
+        for field, made in self.fields.items():
+            made.widget.attrs.setdefault("autocomplete", "off")
+            made.widget.attrs["aria-describedby"] = f"error_{name}_{field}"
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """What was typed, as the verb takes it."""
+        return dict(self.cleaned_data)
+
+    @property
+    def typed(self) -> list[tuple[str, str]]:
+        """What was typed, to be given back where the form itself is gone."""
+        return [(str(field.label), str(field.value())) for field in self if field.value()]
+
+    def put(self, error: InvalidDecision) -> None:
+        """Put each field's error beside its input."""
+        for name, told in error.details["fields"].items():
+            self.add_error(name if name in self.fields else None, told)
+
+
+class ReasonForm(ActForm):
+    """Why, if one wants to say it."""
+
+    reason = forms.CharField(required=False, label="Why")
+
+
+class HandOver(ReasonForm):
+    """Who shall decide in one's place."""
+
+    to = Person(label="To whom", help_text="The name they sign in with")
+    field_order = ("to", "reason")
+
+
+class Assign(HandOver):
+    """Whom an operator asks as well, and why."""
+
+    reason = forms.CharField(required=True, label="Why")
+
+
+class Extend(ReasonForm):
+    """How much later. What travels is the new deadline, so that a second click does not put it off twice."""
+
+    until = forms.ChoiceField(label="By")
+    field_order = ("until", "reason")
+
+    def __init__(self, data: Any = None, *, name: str, approval: Approval) -> None:
+        super().__init__(data, name=name, approval=approval)
+        field: Any = self.fields["until"]
+        field.choices = [(at.isoformat(), words) for at, words in _later(approval)]
+        field.error_messages["invalid_choice"] = "The deadline has changed meanwhile; choose again."
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """The deadline as a time."""
+        return {**self.cleaned_data, "until": datetime.fromisoformat(self.cleaned_data["until"])}
+
+
+class Remark(ActForm):
+    """What one has to say."""
+
+    text = forms.CharField(label="Add to the discussion", strip=True, widget=forms.Textarea(attrs={"rows": 3}))
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One act: its button, what it does in a sentence, what is said when it is done, its verb, and its form. `rule` is
+    the name it has in an explanation where that is another one."""
+
+    label: str
+    hint: str
+    done: str
+    verb: Callable[..., Any]
+    form: type[ActForm] = ActForm
+    rule: str = ""
+
+
+ACTS: dict[str, Act] = {
+    "claim": Act("Claim", "Others see that you are at it, for 15 minutes.", "You have claimed it.", decisions.claim),
+    "release": Act("Release", "Give back what is claimed.", "It is free again.", decisions.release),
+    "remind": Act("Remind", "Tell those who are asked once more.", "They were reminded.", decisions.remind),
+    "watch": Act(
+        "Watch", "Be told what becomes of it.", "You will be told what becomes of it.", decisions.watch, rule="watch"
+    ),
+    "unwatch": Act("Stop watching", "", "You do not watch it any more.", decisions.unwatch, rule="watch"),
+    "delegate": Act(
+        "Delegate",
+        "They may decide in your place; the two of you count once.",
+        "It is handed over: either of you may decide.",
+        decisions.delegate,
+        HandOver,
+    ),
+    "extend": Act("Extend", "Put the deadline off.", "The deadline is put off.", decisions.extend, Extend),
+    "escalate": Act(
+        "Escalate", "Ask those further up now.", "Those further up are asked now.", decisions.escalate, ReasonForm
+    ),
+    "assign": Act("Assign", "Ask one more person.", "They are asked as well.", decisions.assign, Assign),
+    "withdraw": Act(
+        "Withdraw my vote",
+        "Take your vote back; you may vote again.",
+        "Your vote is taken back.",
+        decisions.withdraw,
+        ReasonForm,
+    ),
+    "revoke": Act(
+        "Revoke approval",
+        "Take the approval back before it is used: nothing is done.",
+        "The approval is revoked; nothing was done.",
+        decisions.revoke,
+        ReasonForm,
+    ),
+    "cancel": Act(
+        "Cancel the request",
+        "Nobody has to decide any more; the run ends.",
+        "The request is cancelled, and its run ended.",
+        decisions.cancel,
+        ReasonForm,
+    ),
+    "comment": Act("Comment", "", "Your comment is kept.", decisions.comment, Remark),
+}
+
+
+def shown(approval: Approval, explanation: Explanation, user: Any, bound: ActForm | None = None) -> dict[str, Any]:
+    """The forms of the acts that are possible now: mere buttons, those that want to know something, the comment's; and
+    the act that was tried, with whether it is not among them any more."""
+    watches = Watch.objects.filter(approval=approval.pk, user=user.pk).exists()
+    left_out = "watch" if watches else "unwatch"
+    possible = [
+        name for name, act in ACTS.items() if not explanation.acts.get(act.rule or name, "") and name != left_out
+    ]
+    rows = [_row(name, approval, bound) for name in possible if name != "comment"]
+    return {
+        "act_buttons": [row for row in rows if not row["form"].fields],
+        "act_forms": [row for row in rows if row["form"].fields],
+        "remark": _row("comment", approval, bound)["form"] if "comment" in possible else None,
+        "act": bound,
+        "act_gone": bound is not None and bound.name not in possible,
+        "act_why": REASONS.get(explanation.acts.get(ACTS[bound.name].rule or bound.name, ""), "") if bound else "",
+    }
+
+
+def _row(name: str, approval: Approval, bound: ActForm | None) -> dict[str, Any]:
+    act, mine = ACTS[name], bound is not None and bound.name == name
+    form = bound if mine else act.form(name=name, approval=approval)
+    return {"name": name, "label": act.label, "hint": act.hint, "form": form, "open": mine}
+
+
+def _later(approval: Approval) -> list[tuple[datetime, str]]:
+    """The deadlines to choose from, the policy's cap as the last of them."""
+    cap, now = latest_deadline(approval), approval.expires_at
+    found = [(now + step, timesince(now, now + step)) for step in _STEPS if now + step < cap]
+    rows = [*found, (cap, "as much as its policy allows")] if cap > now else found
+    return [(at, f"{words}, to {date_format(timezone.localtime(at), 'j M H:i')}") for at, words in rows]

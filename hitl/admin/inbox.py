@@ -1,0 +1,175 @@
+"""The inbox: a page of requests at a time, and several of them looked at and decided together."""
+
+from __future__ import annotations
+
+import binascii
+import uuid
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections import Counter
+from datetime import UTC, datetime
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth import get_user_model
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from hitl import clock, decisions
+from hitl.admin.shown import name_of, silence_of, told
+from hitl.admin.site import review_site
+from hitl.decisions.inbox import Cursor, cursor_of, view
+from hitl.exceptions import HitlError, InvalidDecision
+from hitl.models import Approval, Decision
+from hitl.notifications.messages import requester_name
+
+_PAGE = 50
+_VIEWS = {
+    "me": "Awaiting me",
+    "claimed": "Claimed by me",
+    "escalated": "Escalated to me",
+    "delegated": "Delegated to me",
+    "asked": "Asked by me",
+    "decided": "Decided by me",
+    "all": "Everything",
+}
+_BY_DUE = ("claimed", "escalated", "delegated")
+_SIDE = {"approve": "on_approve", "reject": "on_reject"}
+
+
+@never_cache
+def inbox_view(request: HttpRequest) -> HttpResponse:
+    """One page of one view; how many there are beyond it is not counted."""
+    asked = request.GET.get("view", "me")
+    chosen = asked if asked in _VIEWS else "me"
+    after = _read_cursor(request.GET.get("after", ""))
+    found = _rows(chosen, request.user, after)
+    rows = found[:_PAGE]
+    context = {
+        **review_site.each_context(request),
+        "title": _VIEWS[chosen],
+        "view": chosen,
+        "views": _VIEWS,
+        "rows": _told_rows(rows),
+        "beyond": _cursor(rows[-1]) if len(found) > _PAGE else "",
+        "continued": after is not None,
+        "now": clock.now(),
+    }
+    return TemplateResponse(request, "hitl/review/inbox.html", context)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def bulk_view(request: HttpRequest) -> HttpResponse:
+    """Several requests: each with its own possibility first, then decided one by one, then what came of each."""
+    given = request.POST if request.method == "POST" else request.GET
+    try:
+        items = decisions.preflight(given.getlist("id"), user=request.user, verdict=given.get("verdict", "approve"))
+    except HitlError as error:
+        messages.error(request, f"Nothing was decided: {error.message}.")
+        return HttpResponseRedirect(reverse("review:hitl_approval_changelist"))
+    if request.method != "POST":
+        return _preflight(request, given, items)
+    if _wants_comment(items, given.get("verdict", "approve")) and not given.get("comment", "").strip():
+        return _preflight(request, given, items, error="Say why: it is kept on record with each of them.")
+    return _decided(request, given, items)
+
+
+def _preflight(request: HttpRequest, given: QueryDict, items: list[decisions.Item], *, error: str = "") -> HttpResponse:
+    verdict = given.get("verdict", "approve")
+    other = QueryDict(mutable=True)
+    other.setlist("id", [item.id for item in items])
+    context = {
+        **review_site.each_context(request),
+        "title": f"Decide {len(items)} together",
+        "verdict": verdict,
+        "ids": other.urlencode(),
+        "items": [_item(item) for item in items],
+        "possible": sum(not item.reason for item in items),
+        "wants_comment": _wants_comment(items, verdict),
+        "comment": given.get("comment", ""),
+        "error": error,
+    }
+    return TemplateResponse(request, "hitl/review/bulk.html", context, status=422 if error else 200)
+
+
+def _decided(request: HttpRequest, given: QueryDict, items: list[decisions.Item]) -> HttpResponse:
+    seen = {item.id: given.get(f"digest-{item.id}", "") for item in items}
+    results = decisions.decide_all(
+        seen,
+        actor=request.user,
+        verdict=given.get("verdict", "approve"),
+        comment=given.get("comment", ""),
+        channel="admin",
+    )
+    context = {
+        **review_site.each_context(request),
+        "title": "What came of each",
+        "items": [_item(item) for item in results],
+        "done": sum(item.outcome is not None for item in results),
+    }
+    return TemplateResponse(request, "hitl/review/bulk_results.html", context)
+
+
+def _item(item: decisions.Item) -> dict[str, Any]:
+    args = [] if item.approval is None else list(item.approval.args.items())
+    why = [item.sentence]
+    if isinstance(item.error, InvalidDecision):
+        why = [f"{name}: {words}" for name, words in item.error.details["fields"].items()]
+    result = told(item.outcome) if item.outcome is not None else ""
+    return {"id": item.id, "approval": item.approval, "args": args, "why": "; ".join(why), "result": result}
+
+
+def _wants_comment(items: list[decisions.Item], verdict: str) -> bool:
+    possible = [item.approval for item in items if item.approval is not None and not item.reason]
+    return any(approval.required.comment in ("always", _SIDE.get(verdict)) for approval in possible)
+
+
+def _rows(name: str, user: Any, after: Cursor | None) -> list[Approval]:
+    if name == "me":
+        return decisions.inbox(user, limit=_PAGE + 1, after=after)
+    rows = view(name, user).select_related("run__workflow", "step", "requester", "agent_key")
+    if after is not None and name in _BY_DUE:
+        rows = rows.filter(Q(expires_at__gt=after[0]) | Q(expires_at=after[0], pk__gt=after[1]))
+    elif after is not None:
+        rows = rows.filter(pk__lt=after[1])
+    return list(rows[: _PAGE + 1])
+
+
+def _told_rows(rows: list[Approval]) -> list[dict[str, Any]]:
+    """What each row says besides the request; two queries for all of them."""
+    now = clock.now()
+    cast = Decision.objects.filter(approval__in=[row.pk for row in rows], withdrawn_at=None)
+    agreed = Counter(cast.filter(verdict__in=("approve", "edit")).values_list("approval", "stage"))
+    held = {row.pk: row.claimed_by_id for row in rows if row.claimed_until is not None and row.claimed_until > now}
+    people = get_user_model()._default_manager.in_bulk({pk for pk in held.values() if pk is not None})
+    return [
+        {
+            "approval": row,
+            "asks": requester_name(row),
+            "have": agreed[row.pk, row.stage],
+            "need": row.required.stages[row.stage].need,
+            "stage": row.stage + 1,
+            "stages": len(row.required.stages),
+            "silence": silence_of(row),
+            "claimed": name_of(people[held[row.pk]]) if held.get(row.pk) in people else "",
+        }
+        for row in rows
+    ]
+
+
+def _cursor(row: Approval) -> str:
+    at, pk = cursor_of(row)
+    return urlsafe_b64encode(f"{at.isoformat()} {pk}".encode()).decode()
+
+
+def _read_cursor(text: str) -> Cursor | None:
+    """Where a page begins; None for the first one, and for what is no cursor of ours."""
+    try:
+        at, _, pk = urlsafe_b64decode(text.encode()).decode().partition(" ")
+        return datetime.fromisoformat(at).astimezone(UTC), uuid.UUID(pk)
+    except (ValueError, OverflowError, binascii.Error):
+        return None
