@@ -129,3 +129,71 @@ def test_what_cannot_be_checked_exits_with_2(monkeypatch: pytest.MonkeyPatch) ->
     assert hitl("doctor") == (2, "could not check: the server is gone\n")
     code, out = hitl("doctor", "--json")
     assert (code, json.loads(out)) == (2, {"code": 2, "error": "the server is gone", "findings": []})
+
+
+# -- requests nobody can grant, and rules that end ------------------------------------------------------
+
+
+def test_requests_whose_people_are_too_few(swept: None, ask: Any, carol: Any) -> None:
+    row = ask(reviewers=["group:finance"], approvals=2)
+    assert kinds() == {}
+    carol.groups.clear()
+    assert Approval.objects.get().unsatisfiable is False
+    found = kinds()["unsatisfiable"]
+    assert (found["count"], found["where"]) == (1, [f"approval {row.pk} of run {row.run_id}: Pay 250"])
+    assert "approvals explain" in found["advice"]
+    carol.groups.set(row.assignments.values_list("group", flat=True))
+    assert kinds() == {}
+
+
+def test_only_deep_looks_at_every_request(swept: None, ask: Any, carol: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hitl.management.cli.doctor._LOOKED_AT", 1)
+    ask(reviewers=["user:bob"])
+    ask(reviewers=["group:finance"], approvals=2)
+    carol.groups.clear()
+    assert kinds() == {}
+    assert kinds("--deep")["unsatisfiable"]["count"] == 1
+    Approval.objects.filter(stage=0).update(unsatisfiable=True)
+    assert kinds()["unsatisfiable"]["count"] == 1
+
+
+@pytest.mark.parametrize(("days", "told"), [(-1, "ended on"), (0, "ends after"), (14, "ends after"), (15, None)])
+def test_rules_that_end_soon_or_have_ended(days: int, told: str | None, swept: None, finance: Any, alice: Any) -> None:
+    from hitl.policies import apply_policy
+
+    until = (clock.now() + timedelta(days=days)).date().isoformat()
+    rule = {"when": "true", "name": "sm\x1ball", "auto": "approve", "until": until}
+    stages = {"stages": [{"reviewers": ["group:finance"]}]}
+    other = {"when": "risk == 'high'", **stages}
+    apply_policy({"name": "refunds", "rules": [other, rule], "default": stages}, actor=alice)
+    found = kinds()
+    assert [one["where"] for one in found.values()] == (
+        [[f"refunds v1, rule 2: sm⟦U+001B⟧all: {told} {until}"]] if told else []
+    )
+    apply_policy({"name": "refunds", "default": stages}, actor=alice)
+    assert kinds() == {}
+
+
+def test_rules_of_a_gate_end_too(swept: None, finance: Any) -> None:
+    flow = Workflow("doc-gate")
+    flow.step(lambda ctx: 1, name="s")
+    rule = {"when": "true", "auto": "approve", "until": "2020-01-31"}
+    options = {"title": "t", "impact": "i", "reviewers": ["group:finance"], "rules": [rule]}
+    flow.step(lambda ctx: 1, name="t", after=flow.approval("review", after="s", **options))
+    assert kinds()["auto_rule"]["where"] == ["gate review of doc-gate, rule 1: true: ended on 2020-01-31"]
+
+
+def test_a_workflow_that_is_none_keeps_nothing_else_from_being_checked(swept: None) -> None:
+    Workflow("doc-broken").step(lambda ctx: 1, name="s", after="nothing")
+    assert kinds() == {}
+
+
+def test_a_policy_that_cannot_be_read_any_more(swept: None, finance: Any, alice: Any) -> None:
+    from hitl.models import Policy
+    from hitl.policies import apply_policy
+
+    apply_policy({"name": "refunds", "default": {"stages": [{"reviewers": ["group:finance"]}]}}, actor=alice)
+    Policy.objects.update(document={"name": "refunds"})
+    found = kinds()
+    assert found.keys() == {"policy"}
+    assert found["policy"]["where"][0].startswith("refunds v1: default")

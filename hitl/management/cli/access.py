@@ -1,31 +1,23 @@
-"""`hitl policy …` and `hitl key …`."""
+"""`hitl key …` and `hitl delegation …`: which programs come in, and who stands in for whom."""
 
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import Any
 
-import yaml
 from django.contrib.auth.models import Group
 from django.core.management.base import CommandError
-from django.db import transaction
 
+from hitl import clock
 from hitl.audit import SYSTEM
-from hitl.exceptions import UnknownPolicy
-from hitl.management.cli.base import Out, command, group, user_named
-from hitl.models import ApiKey, Policy
-from hitl.policies import SCOPES, apply_policy, create_key, revoke_key
+from hitl.management.cli.base import Out, command, group, moment, plain, positive, sign_in, signed_in, user_named
+from hitl.models import ApiKey, Delegation
+from hitl.policies import SCOPES, create_key, revoke_key
+from hitl.policies.delegations import create_delegation, revoke_delegation
 
 
 def add(parent: Any) -> None:
     """Add the commands."""
-    policies = group(parent, "policy", "named policies")
-    apply = command(policies, "apply", _apply, "make the documents of a YAML or JSON file the active versions")
-    apply.add_argument("file", type=Path)
-    apply.add_argument("--as", dest="user", help="login name of the author (default: the system)")
-    show = command(policies, "show", _show, "show the active version of a policy, or list all")
-    show.add_argument("name", nargs="?")
     keys = group(parent, "key", "API keys of agents")
     create = command(keys, "create", _create, "create a key; its secret is shown once")
     create.add_argument("agent", help="the agent's name, as it appears in the audit")
@@ -38,31 +30,25 @@ def add(parent: Any) -> None:
     command(keys, "list", _list, "list keys")
     revoke = command(keys, "revoke", _revoke, "end a key at once")
     revoke.add_argument("prefix", help="the part after hitl_")
+    _add_delegations(group(parent, "delegation", "who decides in whose place, and until when"))
 
 
-def _apply(options: argparse.Namespace, out: Out) -> int:
-    try:
-        documents = [doc for doc in yaml.safe_load_all(options.file.read_text()) if doc is not None]
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise CommandError(f"{options.file}: {error}") from error
-    who = SYSTEM if options.user is None else user_named(options.user)
-    if not documents:
-        raise CommandError(f"{options.file}: there is no policy in it")
-    with transaction.atomic():  # all documents of a file or none
-        applied = [apply_policy(document, actor=who) for document in documents]
-    out.give([{"name": p.name, "version": p.version} for p in applied], "\n".join(f"active: {p}" for p in applied))
-    return 0
+def _add_delegations(delegations: Any) -> None:
+    hand_over = command(delegations, "create", _hand_over, "let one person decide in the place of another for a while")
+    sign_in(hand_over, "login name of who does it: the person who hands over, or an operator; asks for the password")
+    hand_over.add_argument("--from", dest="giver", help="login name of who hands over (default: the person of --as)")
+    hand_over.add_argument("--to", required=True, help="login name of who stands in")
+    hand_over.add_argument("--until", type=moment, required=True, help="when it ends, such as 2027-01-31T18:00Z")
+    hand_over.add_argument("--starts", type=moment, help="when it begins (default: now)")
+    hand_over.add_argument("--reason", default="")
+    listing = command(delegations, "list", _delegations, "list delegations in force or to come")
+    listing.add_argument("--all", action="store_true", help="also those that are over")
+    take_back = command(delegations, "revoke", _take_back, "end a delegation now; votes that were cast stand")
+    take_back.add_argument("delegation", type=positive, help="its number in the list")
+    sign_in(take_back, "login name of one of the two, or of an operator; asks for the password")
 
 
-def _show(options: argparse.Namespace, out: Out) -> int:
-    rows = Policy.objects.filter(active=True).order_by("name")
-    if options.name:
-        rows = rows.filter(name=options.name)
-        if not rows:
-            raise UnknownPolicy(f"there is no policy {options.name!r}")
-    found = [{"version": p.version, **p.document} for p in rows]
-    out.give(found, yaml.safe_dump_all(found, sort_keys=False).rstrip() if found else "no policies")
-    return 0
+# -- keys ---------------------------------------------------------------------------------------------
 
 
 def _create(options: argparse.Namespace, out: Out) -> int:
@@ -90,7 +76,7 @@ def _list(options: argparse.Namespace, out: Out) -> int:
         for k in ApiKey.objects.order_by("-id")
     ]
     lines = [
-        f"hitl_{r['prefix']}_…  {r['agent']:<24} {'revoked' if r['revoked_at'] else ', '.join(r['scopes'])}"
+        f"hitl_{r['prefix']}_…  {plain(r['agent']):<24} {'revoked' if r['revoked_at'] else ', '.join(r['scopes'])}"
         for r in rows
     ]
     out.give(rows, "\n".join(lines) or "no keys")
@@ -104,3 +90,53 @@ def _revoke(options: argparse.Namespace, out: Out) -> int:
     revoke_key(key, actor=SYSTEM)
     out.give({"prefix": key.prefix}, f"revoked {key}")
     return 0
+
+
+# -- delegations --------------------------------------------------------------------------------------
+
+
+def _hand_over(options: argparse.Namespace, out: Out) -> int:
+    who = signed_in(options)
+    giver = user_named(options.giver) if options.giver else who
+    row = create_delegation(
+        giver, user_named(options.to), ends_at=options.until, actor=who, starts_at=options.starts, reason=options.reason
+    )
+    out.give(_told(row), _line(_told(row)))
+    return 0
+
+
+def _delegations(options: argparse.Namespace, out: Out) -> int:
+    rows = Delegation.objects.select_related("from_user", "to_user").order_by("ends_at", "id")
+    if not options.all:
+        rows = rows.filter(revoked_at=None, ends_at__gt=clock.now())
+    found = [_told(row) for row in rows]
+    out.give(found, "\n".join(map(_line, found)) or "no delegations")
+    return 0
+
+
+def _take_back(options: argparse.Namespace, out: Out) -> int:
+    who = signed_in(options)
+    row = Delegation.objects.filter(pk=options.delegation).first()
+    if row is None:
+        raise CommandError(f"there is no delegation {options.delegation}")
+    ended = revoke_delegation(row, actor=who)
+    out.give({"id": row.pk, "revoked": ended}, f"{'revoked' if ended else 'was revoked before'}: {row.pk}")
+    return 0
+
+
+def _told(row: Delegation) -> dict[str, Any]:
+    return {
+        "id": row.pk,
+        "from": row.from_user.get_username(),
+        "to": row.to_user.get_username(),
+        "starts_at": row.starts_at,
+        "ends_at": row.ends_at,
+        "reason": row.reason,
+        "revoked_at": row.revoked_at,
+    }
+
+
+def _line(row: dict[str, Any]) -> str:
+    over = "  revoked" if row["revoked_at"] else ""
+    period = f"{row['starts_at']:%Y-%m-%d %H:%M} to {row['ends_at']:%Y-%m-%d %H:%M}"
+    return f"{row['id']}  {period}  {plain(row['to'])} for {plain(row['from'])}{over}  {plain(row['reason'])}".rstrip()

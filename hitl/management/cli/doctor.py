@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from itertools import islice
 from typing import Any
 
@@ -13,14 +14,21 @@ from django.db import DatabaseError
 from django.db.models import Q
 
 from hitl import clock, invariants
+from hitl.audit import SYSTEM
 from hitl.conf import conf
+from hitl.definition import Rule, registry
+from hitl.definition.text import one_line
 from hitl.engine import last_sweep_age
+from hitl.exceptions import HitlError, InvalidPolicy
 from hitl.management.cli.base import Out, command
-from hitl.models import Approval, Freeze, Notification, Step, triggers
+from hitl.models import Approval, Freeze, Notification, Policy, Step, triggers
 from hitl.models.runs import StepQuerySet
+from hitl.policies import explain
 from hitl.states import NotificationStatus, StepStatus
 
 _FEW = 5
+_LOOKED_AT = 200
+_WARNED = timedelta(days=14)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +45,13 @@ def add(parent: Any) -> None:
     """Add the command."""
     words = "what needs a person; exit 0 nothing, 1 something, 2 could not check"
     doctor = command(parent, "doctor", _doctor, words)
-    doctor.add_argument("--deep", action="store_true", help="also check the invariants over every row; takes longer")
+    doctor.add_argument("--deep", action="store_true", help="check every row, the invariants too; takes longer")
 
 
 def examine(*, deep: bool = False) -> list[Finding]:
     """Everything that needs a person now."""
-    checks: list[Callable[[], Iterable[Finding]]] = [_machinery, _steps, _people, _notices, *([_deep] if deep else [])]
+    checks: list[Callable[[], Iterable[Finding]]] = [_machinery, _steps, _people, lambda: _quorums(deep), _rules]
+    checks += [_notices, *([_deep] if deep else [])]
     return [finding for check in checks for finding in check() if finding.count]
 
 
@@ -95,6 +104,53 @@ def _people() -> Iterable[Finding]:
     overdue = Approval.objects.overdue(clock.now() - conf.SWEEP_OVERDUE).order_by("expires_at")
     told = [f"approval {row.pk} of run {row.run_id}: {row.title}" for row in overdue[:_FEW]]
     yield Finding("overdue", overdue.count(), told, "Its deadline has passed and no sweep ended it: see 'beat'.")
+
+
+def _quorums(deep: bool) -> Iterable[Finding]:
+    """Requests whose people are too few, as things are now. Each costs a few queries, so that without `deep` only those
+    marked as such and those due soonest are looked at."""
+    pending = Approval.objects.pending().order_by("-unsatisfiable", "expires_at", "id")
+    marked = pending.filter(unsatisfiable=True).count()
+    looked = pending if deep else pending[: marked + _LOOKED_AT]
+    told = [
+        f"approval {row.pk} of run {row.run_id}: {one_line(row.title)}"
+        for row in looked
+        if not explain(row, SYSTEM).satisfiable
+    ]
+    advice = "Those left cannot reach the quorum: 'hitl approvals explain', then assign or escalate."
+    yield Finding("unsatisfiable", len(told), told[:_FEW], advice)
+
+
+def _rules() -> Iterable[Finding]:
+    """Policies that cannot be read any more, and rules that let things pass by themselves and end soon, or ended."""
+    stated, unread = [], []
+    for policy in Policy.objects.filter(active=True).order_by("name"):
+        try:
+            stated.append((str(policy), policy.value.rules))
+        except InvalidPolicy as error:
+            unread.append(f"{policy}: {one_line(error.message)}")
+    yield Finding("policy", len(unread), unread[:_FEW], "It cannot be read: apply a version that can be.")
+    today = clock.now().date()
+    told = [
+        f"{where}, rule {number}: {_ending(rule, today)}"
+        for where, rules in [*stated, *_of_gates()]
+        for number, rule in enumerate(rules, 1)
+        if rule.auto and rule.until is not None and rule.until <= today + _WARNED
+    ]
+    yield Finding("auto_rule", len(told), told[:_FEW], "People will be asked then: renew the rule, or take it out.")
+
+
+def _of_gates() -> Iterable[tuple[str, tuple[Rule, ...]]]:
+    for flow in registry.registered():
+        with suppress(HitlError):  # what is no workflow starts no runs, and Django's own checks name it
+            for step in flow.definition().steps:
+                if step.asks is not None:
+                    yield f"gate {step.name} of {flow.name}", step.asks.rules
+
+
+def _ending(rule: Rule, today: date) -> str:
+    said = "ended on" if rule.until is not None and rule.until < today else "ends after"
+    return f"{one_line(rule.name or rule.when)}: {said} {rule.until}"
 
 
 def _notices() -> Iterable[Finding]:

@@ -1,11 +1,11 @@
-"""`hitl run …` and `hitl signal send`."""
+"""`hitl run …`, `hitl signal send` and `hitl feedback`."""
 
 from __future__ import annotations
 
 import argparse
 from typing import Any
 
-from hitl import audit, engine
+from hitl import audit, decisions, engine
 from hitl.audit import SYSTEM
 from hitl.exceptions import UnknownRun
 from hitl.management.cli import control
@@ -39,6 +39,13 @@ def add(parent: Any) -> None:
     send.add_argument("payload", nargs="?", default="null", help="the payload as JSON")
     send.add_argument("--as", dest="user", help="login name of the sender (default: the system)")
     send.add_argument("--key", help="idempotency key")
+    feedback = command(parent, "feedback", _feedback, "keep an opinion on a run, also after its end")
+    feedback.add_argument("run")
+    feedback.add_argument("key", help="what it is about, such as helpfulness")
+    feedback.add_argument("--score", type=float, help="from 0 to 1")
+    feedback.add_argument("--comment", default="")
+    feedback.add_argument("--step", default="", help="the step it is about")
+    feedback.add_argument("--as", dest="user", required=True, help="login name of the person whose opinion it is")
 
 
 def _start(options: argparse.Namespace, out: Out) -> int:
@@ -106,6 +113,20 @@ def _send(options: argparse.Namespace, out: Out) -> int:
         idempotency_key=options.key,
     )
     out.give({"run": str(row.run_id), "name": row.name, "late": row.late}, f"sent {row.name}")
+    return 0
+
+
+def _feedback(options: argparse.Namespace, out: Out) -> int:
+    row = decisions.give_feedback(
+        options.run,
+        options.key,
+        actor=user_named(options.user),
+        score=options.score,
+        comment=options.comment,
+        step=options.step,
+    )
+    value = {"run": str(row.run_id), "key": row.key, "score": row.score, "comment": row.comment}
+    out.give(value, f"kept {row.key}")
     return 0
 
 

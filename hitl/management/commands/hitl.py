@@ -8,14 +8,17 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from hitl.exceptions import HitlError
-from hitl.management.cli import access, approvals, control, doctor, proofs, runs, serve
-from hitl.management.cli.base import Out
+from hitl.management.cli import access, approvals, control, doctor, policies, proofs, runs, serve
+from hitl.management.cli.base import Out, safe
 
 
 class Command(BaseCommand):
     """The groups of commands; each module of `management/cli` adds its own."""
 
-    help = "Operate hitl: runs, requests, signals, policies, keys, audit, sweep, doctor, and the embedded server."
+    help = (
+        "Operate hitl: runs, requests, signals, feedback, policies, delegations, keys, audit, sweep, doctor, and the "
+        "embedded server."
+    )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -25,7 +28,7 @@ class Command(BaseCommand):
             metavar="COMMAND",
             parser_class=type("Sub", (CommandParser,), {"called_from_command_line": True}),
         )
-        for module in (runs, approvals, control, doctor, proofs, access, serve):
+        for module in (runs, approvals, control, doctor, proofs, policies, access, serve):
             module.add(commands)
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -36,6 +39,9 @@ class Command(BaseCommand):
         try:
             code = given.act(given, Out(self.stdout, given.json))
         except HitlError as error:
-            raise CommandError(f"{error.message} ({error.code})", returncode=2) from error
+            raise CommandError(safe(f"{error.message} ({error.code})"), returncode=2) from error
+        except CommandError as error:
+            # Django's own 1 would say that what was looked at is not well; nothing was looked at.
+            raise CommandError(safe(str(error)), returncode=2) from error
         if code:
             sys.exit(code)
