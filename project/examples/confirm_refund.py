@@ -1,7 +1,7 @@
-"""Confirmation: before it acts, the scripted agent repeats what it understood to the person it acts for.
+"""Confirmation: before it acts, the scripted agent repeats what it understood to the person who asked.
 
-Whoever starts the run names that person as `for`, and it may be themselves: this makes sure of what is meant, it is no
-approval by somebody else. For that, use a gate with reviewers, as the example `refund` does.
+This makes sure of what is meant. It is no approval by somebody else, and is on record as what it is; high and critical
+risk cannot be confirmed like this. For that, use a gate with reviewers, as the example `refund` does.
 """
 
 from datetime import timedelta
@@ -31,8 +31,7 @@ def confirm_refund(ctx):
             impact="The money is on its way at once",
             target=f"order {understood.order_id}",
         ),
-        reviewers=[f"user:{ctx.input['for']}"],
-        prevent_self_review=False,
+        reviewers=["requester"],  # and nobody else
         comment="never",
         timeout=timedelta(hours=1),
     )

@@ -1,6 +1,7 @@
 """Verify: what cannot be undone is confirmed by typing what it is about, not by a click.
 
-The question is asked inside the handler, so that the phrase can name the resource; the agent is scripted.
+Critical risk takes two people unless somebody says otherwise. The question is asked inside the handler, so that the
+phrase can name the resource; the agent is scripted.
 """
 
 from datetime import timedelta

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from contextlib import suppress
+from datetime import UTC, datetime, time, timedelta
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core.management import call_command
 
-from hitl import audit, engine
-from hitl.models import Approval, Run
+from hitl import audit, clock, engine
+from hitl.models import Approval, Policy, Run
+from project import examples
 from project.examples import psp, world
 from tests.api.conftest import Api
 
@@ -21,7 +24,11 @@ class Person:
 
     def __init__(self, user: Any) -> None:
         self.user = user
-        self.api = Api(user=user)
+        self.sign_in()
+
+    def sign_in(self) -> None:
+        """Begin a session; who changed their password has to."""
+        self.api = Api(user=self.user)
 
     def start(self, workflow: str, input: Any = None) -> Run:
         """Start a run over the API and let the workers go as far as they can."""
@@ -62,6 +69,10 @@ class Person:
         reply = self.vote(self.asked(run), "respond", response=response)
         assert reply.status_code == 200, reply.content
 
+    def act(self, request: dict[str, Any], name: str, **body: Any) -> Any:
+        """Do something else with a request than vote; the API's response."""
+        return self.api.post(f"approvals/{request['id']}/{name}/", body)
+
     def tell(self, run: Run, name: str, payload: Any) -> Any:
         """Send a signal over the API."""
         response = self.api.post(f"runs/{run.pk}/signals/{name}/", {"payload": payload})
@@ -95,6 +106,15 @@ def manage(*words: str) -> str:
     return out.getvalue()
 
 
+def doctor() -> str:
+    """What the doctor prints; what needs a person is also its exit code."""
+    out = StringIO()
+    with suppress(SystemExit):
+        call_command("hitl", "doctor", stdout=out)
+    assert "could not check" not in out.getvalue()
+    return out.getvalue()
+
+
 @pytest.fixture(autouse=True)
 def _nothing_done_yet(db: None) -> None:
     """The scripted outside world is empty."""
@@ -122,6 +142,21 @@ def meet(db: None) -> Callable[..., Person]:
 
 
 @pytest.fixture
+def policies(meet: Callable[..., Person]) -> None:
+    """The policies of the examples hold."""
+    for group in ("finance", "managers", "ops", "treasury"):
+        meet(f"one-of-{group}", group)
+    manage("policy", "apply", str(Path(examples.__file__).with_name("policies.yaml")))
+
+
+@pytest.fixture
+def last_day(policies: None, pass_time: Callable[[timedelta], None]) -> None:
+    """It is noon on the last day of the rules that let things pass by themselves."""
+    [day] = {rule.until for row in Policy.objects.all() for rule in row.value.rules if rule.until}
+    pass_time(datetime.combine(day, time(12), UTC) - clock.now())
+
+
+@pytest.fixture
 def asker(meet: Callable[..., Person]) -> Person:
     """Whoever starts the runs, and decides nothing."""
     return meet("anna")
@@ -137,6 +172,12 @@ def ops(meet: Callable[..., Person]) -> Person:
 def manager(meet: Callable[..., Person]) -> Person:
     """Mia of the group managers."""
     return meet("mia", "managers")
+
+
+@pytest.fixture
+def fay(meet: Callable[..., Person], policies: None) -> Person:
+    """Fay of the group finance, whom the policy `refunds` asks."""
+    return meet("fay", "finance")
 
 
 @pytest.fixture

@@ -15,10 +15,7 @@ from project.examples import safe_agent, world
 from tests.api.conftest import Api
 from tests.journeys.conftest import Person, ended, manage, steps
 
-LATER = (
-    ("a gate's notice reaches whoever subscribes to its topic (webhooks, chat)", 7),
-    ("a gate without an answer goes to further people instead of ending", 4),
-)
+LATER = (("a gate's notice reaches whoever subscribes to its topic (webhooks, chat)", 7),)
 
 GOAL = {"goal": "fix the login"}
 
@@ -95,6 +92,27 @@ def test_a_gate_nobody_answers_is_refused_and_not_planned_again(planned: Any, op
     ended(planned, "failed", "approval_expired")
     assert ops.vote(request).status_code == 410
     assert world.deeds() == []
+
+
+def test_a_gate_nobody_answers_goes_to_further_people_where_it_says_so(
+    asker: Person, ops: Person, manager: Person, later: Any
+) -> None:
+    flow = Workflow("journey-further")
+    flow.step(lambda ctx: {"goal": "fix it"}, name="plan")
+    stage = {"reviewers": ["group:ops"], "fallback": ["group:managers"]}
+    silence = {"on_timeout": "escalate", "timeout": timedelta(hours=4)}
+    flow.approval("gate", after="plan", title="Do it", impact="It is done", stages=[stage], **silence)
+    flow.step(lambda ctx: "done", name="execute", after="gate")
+    run = asker.start("journey-further")
+    assert manager.inbox() == []
+    later(hours=4)
+    assert (len(ops.inbox()), manager.asked(run)["can"]["approve"]) == (1, "")
+    manager.say(run)
+    assert ended(run) == "done"
+    other = asker.start("journey-further")
+    later(hours=4)
+    later(hours=4)  # nobody is further up
+    ended(other, "failed", "approval_expired")
 
 
 # -- the signal: checkpoint, stream, wait with timeout, continue, complete, fail ---------------------------

@@ -6,46 +6,28 @@ from typing import Any
 
 import pytest
 
+from hitl import Workflow
 from hitl.models import Approval, Step, StreamChunk
 from project.examples import psp, world
-from tests.journeys.conftest import Person, ended, manage, steps
-
-LATER = (
-    ("a gate that asks only when a rule says so, as for a refund above 100", 4),
-    ("`reviewers: [requester]`, the confirmation by whoever asked", 4),
-    ("an escalation is put before further people by hand or by time", 4),
-)
-
-
-@pytest.fixture
-def finance_policy(meet: Any, tmp_path: Any) -> Person:
-    """Fay of the group finance, whom the policy `refunds` asks."""
-    fay: Person = meet("fay", "finance")
-    path = tmp_path / "policies.yaml"
-    path.write_text("name: refunds\ndefault:\n  stages:\n    - {reviewers: ['group:finance']}\n")
-    manage("policy", "apply", str(path))
-    return fay
-
+from tests.journeys.conftest import Person, ended, steps
 
 # -- approval gate -------------------------------------------------------------------------------------------
 
 
-def test_single_agent_a_refund_is_paid_only_after_a_yes(asker: Person, finance_policy: Person) -> None:
+def test_single_agent_a_refund_is_paid_only_after_a_yes(asker: Person, fay: Person) -> None:
     run = asker.start("refund", {"order_id": "A-17"})
     assert psp.ledger == {}
-    shown = finance_policy.say(run)
+    shown = fay.say(run)
     assert (shown["reversible"], shown["impact"]) == (False, "Money leaves at once")
     assert ended(run) == {"receipt": "psp-A-17", "order_id": "A-17", "refunded": 250}
     assert len(psp.ledger) == 1
 
 
 @pytest.mark.parametrize("how", ["no", "silence"])
-def test_single_agent_a_refund_is_not_paid_without_a_yes(
-    how: str, asker: Person, finance_policy: Person, later: Any
-) -> None:
+def test_single_agent_a_refund_is_not_paid_without_a_yes(how: str, asker: Person, fay: Person, later: Any) -> None:
     run = asker.start("refund", {"order_id": "A-17"})
     if how == "no":
-        finance_policy.say(run, "reject", comment="the photo is of another parcel")
+        fay.say(run, "reject", comment="the photo is of another parcel")
         ended(run, "rejected", "rejected")
     else:
         later(hours=5)
@@ -119,6 +101,24 @@ def test_maker_checker_a_vote_on_an_old_version_is_told_so(asker: Person, editor
     assert world.deeds() == []
     editor.say(run)
     assert "winter" in ended(run)["text"]
+
+
+def test_maker_checker_at_the_limit_somebody_else_decides_where_the_gate_says_so(
+    asker: Person, editor: Person, manager: Person
+) -> None:
+    flow = Workflow("journey-rounds")
+    flow.step(lambda ctx: {"text": ctx.instructions or "first"}, name="write")
+    stage = {"reviewers": ["group:editors"], "escalate": [{"after": "2h", "to": ["group:managers"]}]}
+    rounds = {"max_revisions": 1, "on_max_revisions": "escalate"}
+    flow.approval("check", after="write", title="Publish", impact="All can read it", stages=[stage], **rounds)
+    flow.step(lambda ctx: ctx.action["text"], name="publish", after="check")
+    run = asker.start("journey-rounds")
+    editor.say(run, "request_revision", comment="second")
+    assert manager.inbox() == []
+    editor.say(run, "request_revision", comment="third")
+    assert steps(run)["check"] == "waiting"
+    shown = manager.say(run)
+    assert (shown["revision"], ended(run)) == (2, "second")
 
 
 # -- where a person fits in ------------------------------------------------------------------------------------

@@ -188,12 +188,9 @@ def test_a_handler_that_is_gone_waits_visibly_and_goes_on_when_it_is_back(
 
 
 @pytest.fixture
-def treasurer(meet: Any, tmp_path: Any) -> Person:
+def treasurer(meet: Any, policies: None) -> Person:
     """Tess of the group treasury, whom the policy asks."""
     tess: Person = meet("tess", "treasury")
-    path = tmp_path / "policies.yaml"
-    path.write_text("name: treasury\ndefault:\n  stages:\n    - {reviewers: ['group:treasury']}\n")
-    manage("policy", "apply", str(path))
     return tess
 
 
