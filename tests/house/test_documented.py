@@ -15,6 +15,7 @@ from hitl import exceptions, states
 from hitl.api import problems, urls
 from hitl.audit.actions import SENTENCES
 from hitl.conf import DEFAULTS
+from hitl.decisions.bulk import WHY
 from hitl.definition import Workflow, outcomes
 from hitl.definition.gates import gate_spec
 from hitl.engine.context import Context
@@ -29,7 +30,6 @@ DOCS = ROOT / "docs" / "reference"
 # What happens inside a handler or at start-up is no answer of the API.
 NOT_OF_THE_API = {
     "invalid_workflow",
-    "invalid_policy",
     "duplicate_name",
     "pause_swallowed",
     "lease_lost",
@@ -223,7 +223,7 @@ def test_every_error_code_is_documented_with_its_http_status() -> None:
 
 
 def test_every_reason_of_a_refusal_is_documented() -> None:
-    documented = rows(section(page("errors"), "Reasons of `not_allowed`")).keys()
+    documented = rows(section(page("errors"), "Reasons of `not_allowed`"))
     raised = {
         keyword.value.value
         for source in modules().values()
@@ -232,8 +232,13 @@ def test_every_reason_of_a_refusal_is_documented() -> None:
         for keyword in node.keywords
         if keyword.arg == "reason" and isinstance(keyword.value, ast.Constant)
     }
-    # `closed` and `needs_one` grey out a button; the errors for them have codes of their own.
-    assert documented == raised | (REASONS.keys() - {"closed", "needs_one"})
+    assert documented.keys() == raised | REASONS.keys()
+    assert {reason: documented[reason][0] for reason in REASONS} == REASONS
+
+
+def test_every_reason_of_the_preflight_is_documented() -> None:
+    documented = rows(section(page("errors"), "Reasons of the pre-flight"))
+    assert {reason: cells[0] for reason, cells in documented.items()} == WHY
 
 
 def test_every_failure_code_is_documented() -> None:
