@@ -19,6 +19,7 @@ __all__ = [
     "Report",
     "append",
     "correlation",
+    "hold",
     "records_of",
     "seal",
     "timeline",

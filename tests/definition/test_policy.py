@@ -105,9 +105,9 @@ def test_a_rule_that_lets_pass_ends() -> None:
     [
         ({"when": "args.amount <= 100 and true", "level": "verify"}, "write && for and"),
         ({"when": "amount > 1", "level": "verify"}, "asks for amount; there are args, type"),
-        ({"when": "nobody(args.word)", "level": "verify"}, "calls nobody; there are bool"),
-        ({"when": "args.items.map(x, x) == []", "level": "verify"}, "no map or filter"),
-        ({"when": "args . items . filter (x, x > 1) == []", "level": "verify"}, "no map or filter"),
+        ({"when": "nobody(args.word)", "level": "verify"}, "calls nobody; there are all"),
+        ({"when": "args.items.map(x, x) == []", "level": "verify"}, "calls map; there are all"),
+        ({"when": "args . items . filter (x, x > 1) == []", "level": "verify"}, "calls filter; there are all"),
         ({"when": "args.a.all(x, args.a.all(y, args.a.all(z, z > x)))", "level": "verify"}, "too much"),
         ({"when": "(" * 21 + "true" + ")" * 21, "level": "verify"}, "20 deep"),
         ({"when": "true" + " || true" * 200, "level": "verify"}, "at most 1000 characters"),
@@ -223,3 +223,8 @@ def test_on_timeout_may_stand_beside_the_default_or_in_it() -> None:
     assert PolicyDocument.read({"name": "x", "default": inside}).default.on_timeout == "escalate"
     beside = {"name": "x", "default": {"stages": [FINANCE]}, "on_timeout": "escalate"}
     assert PolicyDocument.read(beside).default.on_timeout == "escalate"
+
+
+def test_a_text_that_looks_like_a_call_is_a_text() -> None:
+    rule = Rule(when='args.name.matches("^map(s)?$") || args.name == \'say "filter(x)"\'', level="verify")
+    assert rule.matches({"args": {"name": "maps"}}) is True
