@@ -54,7 +54,7 @@ class DecisionForm(forms.Form):
             del self.fields["verdict"]
             self.answer = AnswerFields(approval.response_schema or {})
             self.fields.update(self.answer.fields())
-        elif self.may_edit:
+        elif self.may_edit or (data and data.get("verdict") == "edit"):  # a second click sends the same again
             self._add_arguments(approval)
             self._add_types(approval)
         if not approval.phrase:

@@ -7,6 +7,7 @@ Never: the engine; a decision writes rows and rings the bell. Author code.
 
 from hitl.decisions.acts import (
     assign,
+    attempt,
     cancel,
     claim,
     comment,
@@ -32,6 +33,7 @@ __all__ = [
     "Outcome",
     "Proposal",
     "assign",
+    "attempt",
     "cancel",
     "claim",
     "comment",

@@ -7,10 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from hitl.audit import Actor
 from hitl.decisions.decide import Outcome, decide
 from hitl.decisions.inbox import as_id, visible
 from hitl.exceptions import BadInput, HitlError
-from hitl.models import Approval
+from hitl.models import Approval, Decision
 from hitl.policies import explain
 from hitl.policies.eligibility import REASONS
 from hitl.states import Verdict
@@ -63,10 +64,13 @@ def decide_all(
     One that fails does not keep the others from being decided.
     """
     digests = {as_id(approval): digest for approval, digest in seen.items()}
+    # A second click finds its own first one: decide knows the vote again.
+    mine = Decision.objects.filter(actor=Actor.of(actor).id, withdrawn_at=None) if Actor.of(actor).is_person else None
+    voted = set() if mine is None else set(mine.filter(approval__in=digests).values_list("approval", flat=True))
     results = []
     for item in preflight(digests, user=actor, verdict=verdict):
-        # A second click finds its own first one: decide knows the vote again.
-        if item.approval is None or item.reason not in ("", "closed", "already_voted"):
+        again = item.approval is not None and (item.reason == "closed" or item.approval.pk in voted)
+        if item.approval is None or item.reason in WHY or (item.reason and not again):
             results.append(item)
             continue
         try:

@@ -139,12 +139,12 @@ _FOR_AGENTS = {"cancel", "remind"}
 
 def act_problem(act: str, scene: Scene) -> str:
     """The reason this act is not possible now, or an empty text."""
+    if act in PENDING and not (scene.approval.is_pending and scene.now < scene.approval.expires_at):
+        return "closed"
     if not scene.actor.is_person and act not in _FOR_AGENTS:
         return "agent"
     if not scene.facts.active:
         return "inactive"
-    if act in PENDING and not (scene.approval.is_pending and scene.now < scene.approval.expires_at):
-        return "closed"
     return (PENDING | ANYTIME)[act](scene)
 
 

@@ -126,7 +126,7 @@ def test_who_may_not_is_refused_and_reads_why(
 @pytest.mark.parametrize("name", sorted(ACTS))
 def test_an_outsider_finds_nothing_to_act_on(name: str, ladder: Approval, mallory: Any, dave: Any) -> None:
     client = browse(mallory)
-    with nothing_written():
+    with nothing_written("hitl.act.refused"):
         assert do(client, ladder, name, **fields_of(name, ladder)).status_code == 404
 
 

@@ -160,10 +160,10 @@ def test_who_may_not_decide_is_refused(who: str, words: str, waiting: Approval, 
     assert words in response.content.decode()
 
 
-@pytest.mark.parametrize("act", ["decide", "act/revoke"])
-def test_an_outsider_finds_nothing_to_act_on(act: str, waiting: Approval, mallory: Any) -> None:
+@pytest.mark.parametrize(("act", "line"), [("decide", "hitl.decision.refused"), ("act/revoke", "hitl.act.refused")])
+def test_an_outsider_finds_nothing_to_act_on(act: str, line: str, waiting: Approval, mallory: Any) -> None:
     client = browse(mallory)
-    with nothing_written():
+    with nothing_written(line):
         body = {"verdict": "approve", "digest": waiting.digest, "revision": 1}
         assert post(client, f"{page_of(waiting)}{act}/", body).status_code == 404
 
@@ -290,6 +290,6 @@ def test_only_who_approved_and_operators_revoke(make: Any, bob: Any, carol: Any,
 def test_a_reviewer_who_lost_the_group_meanwhile_is_refused(waiting: Approval, bob: Any) -> None:
     client = browse(bob)
     bob.groups.clear()
-    with nothing_written():
+    with nothing_written("hitl.decision.refused"):
         assert decide(client, waiting).status_code == 404
     assert decisions.inbox(bob) == []

@@ -258,6 +258,6 @@ def test_an_outsider_and_a_forged_form_answer_nothing(ask: Any, bob: Any, mallor
     approval = ask(options=["red", "blue"])
     body = {"digest": approval.digest, "revision": 1, "answer": "0"}
     client, forged = browse(mallory), browse(bob)
-    with nothing_written():
+    with nothing_written(REFUSED):
         assert post(client, f"{page_of(approval)}decide/", body).status_code == 404
         assert forged.post(f"{page_of(approval)}decide/", body).status_code == 403

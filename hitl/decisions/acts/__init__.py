@@ -8,10 +8,12 @@ Never: votes; a vote is `decide`.
 from hitl.decisions.acts.ends import cancel, revoke, withdraw
 from hitl.decisions.acts.hands import assign, claim, delegate, release
 from hitl.decisions.acts.pace import escalate, extend, remind
+from hitl.decisions.acts.scene import attempt
 from hitl.decisions.acts.words import comment, unwatch, watch
 
 __all__ = [
     "assign",
+    "attempt",
     "cancel",
     "claim",
     "comment",

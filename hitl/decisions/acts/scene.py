@@ -11,6 +11,7 @@ from typing import Any
 from hitl.audit import Actor
 from hitl.decisions.checks import check_open, text_problem
 from hitl.decisions.inbox import as_id, find_visible, run_of
+from hitl.definition.text import clean
 from hitl.exceptions import AlreadyConsumed, ApprovalClosed, HitlError, InvalidDecision, NotAllowed
 from hitl.models import Approval, Decision, sql
 from hitl.policies import acts
@@ -71,7 +72,8 @@ def acting(
             told = _as_seen(error, row, actor)
             reason = {"reason": told.details["reason"]} if "reason" in told.details else {}
             subject = f"approval:{row.pk}"
-            t.refuse(told, refusal, subject, actor=scene.actor, keep=t.knows(row), title=row.title, **said, **reason)
+            found = told is error and t.knows(row)  # who sees nothing changes nothing
+            t.refuse(told, refusal, subject, actor=scene.actor, keep=found, title=row.title, **said, **reason)
 
 
 @contextmanager
@@ -82,6 +84,15 @@ def act(approval: Approval | uuid.UUID | str, name: str, *, actor: Any, reason: 
         scene.allow(name)
         check_text(reason, "reason")
         yield scene
+
+
+def attempt(approval: Approval | uuid.UUID | str, name: str, *, actor: Any, voting: bool = False) -> None:
+    """For doors that look before they act: put on record that somebody tried this act, or this verdict, on a request
+    they cannot see, and raise UnknownApproval; nothing where they can see it."""
+    said = {"verdict": clean(name)[:40]} if voting else {"act": name}
+    refusal = "hitl.decision.refused" if voting else "hitl.act.refused"
+    with acting(approval, actor=actor, refusal=refusal, **said) as scene:
+        find_visible(scene.approval, actor)
 
 
 def check_text(text: str, name: str, *, needed: bool = False) -> None:

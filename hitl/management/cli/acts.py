@@ -113,6 +113,7 @@ def _respond(options: argparse.Namespace, out: Out) -> int:
 def _decide(options: argparse.Namespace, out: Out, verdict: str, **vote: Any) -> int:
     user = signed_in(options)
     proven = clock.now()
+    decisions.attempt(options.approval, verdict, actor=user, voting=True)
     row = decisions.find_visible(options.approval, user)
     given = options.digest.lower()
     digest = row.digest if len(given) >= _FEWEST and row.digest.startswith(given) else options.digest
