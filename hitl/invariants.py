@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, TypeVar
 
 from django.db.models import Count, Exists, F, OuterRef, Q
@@ -91,6 +91,16 @@ def votes_count() -> Found:
         strangers = {one for vote in votes for one in _outsiders(asked, vote)} | (people & own)
         for person in sorted(strangers, key=str):
             yield _named(row), f"user {person} voted, and could not"
+
+
+def passed_by_themselves() -> Found:
+    """I4: what nobody decided was let pass by a rule, only told of, or harmless and left to silence."""
+    for row in Approval.objects.filter(status=ApprovalStatus.APPROVED).exclude(decided_via="human"):
+        required = row.required
+        by_policy = row.decided_via == "policy" and (required.auto or row.level == "info")
+        by_time = row.decided_via == "timeout" and required.on_timeout == "approve" and row.risk == "low"
+        if not (by_policy or (by_time and row.reversible)):
+            yield _named(row), f"it passed by {row.decided_via or 'nothing'}, which its policy does not let it"
 
 
 def ends_are_final() -> Found:
@@ -205,7 +215,7 @@ def inboxes_follow() -> Found:
 RULES: dict[str, Callable[[], Found]] = {
     "I2": protected_steps_were_approved,
     "I3": digests_agree,
-    "I4": votes_count,
+    "I4": lambda: chain(votes_count(), passed_by_themselves()),
     "I6": ends_are_final,
     "I8": nothing_is_stuck,
     "I9": everything_is_on_record,
@@ -238,8 +248,8 @@ def _batches(rows: Iterable[Row]) -> Iterator[list[Row]]:
 def _outsiders(assignments: list[Assignment], vote: Decision) -> list[Any]:
     """The voter, where nobody asked them or whose place they took; who was in a group then is not known any more."""
     place = vote.for_user_id or vote.actor_id
-    here = [one for one in assignments if one.stage == vote.stage]
-    return [] if any(one.user_id == place or one.group_id is not None for one in here) else [vote.actor_id]
+    by = next((one for one in assignments if one.pk == vote.assignment_id and one.stage == vote.stage), None)
+    return [] if by is not None and (by.group_id is not None or by.user_id == place) else [vote.actor_id]
 
 
 def _won_by(row: Result, name: str) -> bool:

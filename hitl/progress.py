@@ -72,6 +72,16 @@ def finish(t: Transition, status: RunStatus, *, code: str = "", why: str = "", a
         transaction.on_commit(lambda: wake_parent(Run.objects.get(pk=child)), robust=True)
 
 
+def end_children(run_id: Any, *, actor: Actor = SYSTEM) -> None:
+    """Cancel the runs that an ended run had started and waited for, each in a transaction of its own."""
+    for child in Run.objects.live().filter(parent_step__run=run_id):
+        with locked(child.pk) as t:
+            if t.run.status not in RUN_ENDS:
+                why = "the run that waited for it was cancelled"
+                finish(t, RunStatus.CANCELLED, code="cancelled", why=why, actor=actor)
+        end_children(child.pk, actor=actor)
+
+
 def fail_step(t: Transition, step: Step, code: str, why: str) -> None:
     """A step failed for good: its failure handler has a word, or the run fails with it."""
     t.move(step, StepStatus.FAILED, failure_code=code, failure_text=why)
@@ -147,6 +157,9 @@ def wake_parent(child: Run) -> bool:
         value = {"status": child.status, "output": child.output, "code": child.failure_code, "why": child.failure_text}
         key = f"run:{child.external_id}"
         t.add(Result(step=step, iteration=step.iteration, key=key, value=value, created_at=t.now))
+        if child.authors:  # who wrote it by hand does not approve what is made of it
+            wrote = sorted({*t.run.authors.split(","), *child.authors.split(",")} - {""})
+            t.set(t.run, authors=f",{','.join(wrote)},")
         t.move(step, StepStatus.READY)
         t.record("hitl.step.resumed", f"step:{step.name}", step=step.name, why=f"its run {child.status}")
         t.ring(step.queue)

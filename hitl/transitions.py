@@ -141,8 +141,7 @@ class Transition:
     def write_first(self, row: models.Model) -> None:
         """Write a changed row ahead of the rest: a unique index would see it and its successor in either order."""
         _, names = self._changed.pop(id(row))
-        shown = [people.show(row)] if isinstance(row, Approval) and names & _INBOX else []
-        sql.write([], [(row, frozenset(names))], shown)
+        sql.write([], [(row, frozenset(names))], [people.show(row)] if isinstance(row, Approval) else [])
 
     def knows(self, row: models.Model) -> bool:
         """Whether this transition changes or adds the row already: what the database says of it is out of date."""
@@ -155,6 +154,11 @@ class Transition:
         self.steps |= latest([*self.steps.values(), *(row for row in rows if isinstance(row, Step))])
         self._known.update((type(row), row.pk) for row in rows)
 
+    def add_first(self, row: models.Model) -> None:
+        """Write a new row at once, where what follows in this transition reads it."""
+        sql.write([row], [])
+        self._known.add((type(row), row.pk))
+
     def record(self, action: str, subject: str, *, actor: Actor = SYSTEM, **data: Any) -> None:
         """Put one line into the run's audit chain."""
         self._entries.append(Entry(action, actor, subject, data))
@@ -164,7 +168,7 @@ class Transition:
         self._bells.add(queue)
 
     def unring(self, queue: str) -> None:
-        """No bell for this queue after all: the caller goes on with what became ready."""
+        """No bell after all: the caller goes on with what became ready."""
         self._bells.discard(queue)
 
     def ring_delivery(self) -> None:
@@ -174,8 +178,7 @@ class Transition:
     def refuse(
         self, error: HitlError, action: str, subject: str, *, actor: Actor, keep: bool = False, **data: Any
     ) -> None:
-        """Lose: drop what was collected (unless `keep`: the expiry a late decision found), record one line, and have
-        the error raised after the commit."""
+        """Lose: drop what was collected (unless `keep`: an expiry found on the way), record one line, raise later."""
         if not keep:
             self._added, self._changed, self._entries, self._bells = [], {}, [], set()
             self._notices = False
@@ -192,17 +195,16 @@ class Transition:
             if id(self.run) not in self._new:
                 self._changed.setdefault(id(self.run), (self.run, set()))[1].update(("audit_seq", "audit_hash"))
         if self._added or self._changed:
-            shown = self._shown()
-            sql.write(self._added, [(row, frozenset(names)) for row, names in self._changed.values()], shown)
+            changed = [(row, frozenset(names)) for row, names in self._changed.values()]
+            # Inboxes follow the request: whoever moves it, its stage or its deadline moves it there as well.
+            shown = [
+                people.show(row, self._added) for row, has in changed if isinstance(row, Approval) and has & _INBOX
+            ]
+            sql.write(self._added, changed, shown)
         for queue in self._bells:
             dispatch.ring(queue)
         if self._notices:
             dispatch.ring_delivery()
-
-    def _shown(self) -> list[tuple[str, list[Any]]]:
-        """Inboxes follow the request: whoever moves it, its stage or its deadline moves it there as well."""
-        moved = [row for row, names in self._changed.values() if isinstance(row, Approval) and names & _INBOX]
-        return [people.show(row, self._added) for row in moved]
 
     def _step_fields(self, step: Step, to: str) -> dict[str, Any]:
         fields: dict[str, Any] = {}

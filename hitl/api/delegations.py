@@ -14,9 +14,9 @@ from hitl.api import serializers as shapes
 from hitl.api.acts import find_person, unknown_person
 from hitl.api.pagination import Numbered
 from hitl.api.views import Door, people_only, read
-from hitl.exceptions import NotFound
+from hitl.exceptions import NotAllowed, NotFound
 from hitl.models import Delegation
-from hitl.policies import delegations
+from hitl.policies import REASONS, delegations
 from hitl.policies.acts import is_operator
 
 
@@ -37,7 +37,10 @@ class Delegations(Door, generics.ListAPIView[Delegation]):
         people_only(request)
         given = read(bodies.CreateDelegation, request)
         login = given.pop("from")
-        giver = _named("from", login) if login and login != request.user.get_username() else request.user
+        other = bool(login) and login != request.user.get_username()
+        if other and not is_operator(request.user):  # before anybody is looked up
+            raise NotAllowed(REASONS["not_operator"], reason="not_operator")
+        giver = _named("from", login) if other else request.user
         to = _named("to", given.pop("to"))
         row = delegations.create_delegation(giver, to, actor=request.user, **given)
         return Response(shapes.DelegationShape(row).data, status=201)

@@ -65,8 +65,9 @@ def decide_all(
     """
     digests = {as_id(approval): digest for approval, digest in seen.items()}
     # A second click finds its own first one: decide knows the vote again.
-    mine = Decision.objects.filter(actor=Actor.of(actor).id, withdrawn_at=None) if Actor.of(actor).is_person else None
-    voted = set() if mine is None else set(mine.filter(approval__in=digests).values_list("approval", flat=True))
+    who = Actor.of(actor)
+    cast = Decision.objects.filter(approval__in=digests, withdrawn_at=None).values_list("approval", "actor")
+    voted = {approval for approval, voter in cast if who.is_person and str(voter) == who.id}
     results = []
     for item in preflight(digests, user=actor, verdict=verdict):
         again = item.approval is not None and (item.reason == "closed" or item.approval.pk in voted)

@@ -7,7 +7,7 @@ but its one audit line.
 from __future__ import annotations
 
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -86,6 +86,8 @@ def decide(
 
 
 def _decide(t: Transition, approval: Approval, votes: list[Decision], who: Actor, vote: Vote) -> Outcome:
+    if vote.action_type == approval.action_type:  # naming what it is makes nothing else of it
+        vote = replace(vote, action_type="")
     own = [old for old in votes if str(old.actor_id) == who.id and who.is_person]
     again = next((old for old in own if vote.repeats(old)), None)
     if again is not None:
@@ -128,7 +130,7 @@ def _decision(t: Transition, approval: Approval, who: Actor, facts: Facts, vote:
         evidence["phrase"] = True
     if approval.required.step_up and vote.reauthenticated_at is not None:
         evidence["password"] = vote.reauthenticated_at.isoformat()
-    if approval.required.by_requester:
+    if _self_confirmed(approval, who.id):
         evidence["self"] = True
     place, assignment = place_of(who, facts)
     return Decision(
@@ -189,7 +191,13 @@ def _said(approval: Approval, decision: Decision, vote: Vote) -> dict[str, Any]:
     """What the audit keeps of a vote."""
     said: dict[str, Any] = {"verdict": vote.verdict, "comment": vote.comment, "channel": vote.channel}
     said |= {"for_user": str(decision.for_user_id)} if decision.for_user_id is not None else {}
-    return said | ({"self_confirmed": True} if approval.required.by_requester else {})
+    return said | ({"self_confirmed": True} if _self_confirmed(approval, decision.actor_id) else {})
+
+
+def _self_confirmed(approval: Approval, person: Any) -> bool:
+    """Whether this is the requester's own yes."""
+    asked = {str(approval.requester_id), str(approval.on_behalf_of_id)}
+    return approval.required.by_requester and str(person) in asked
 
 
 def _approve(

@@ -62,16 +62,22 @@ def changed_paths(before: Any, after: Any, path: str = "") -> Iterator[str]:
     """Dotted paths at which two values differ; a list counts as one value."""
     if isinstance(before, dict) and isinstance(after, dict):
         for key in sorted(before.keys() | after.keys()):
-            yield from changed_paths(before.get(key), after.get(key), f"{path}.{key}" if path else key)
-    elif before != after or type(before) is not type(after):
+            part = key.replace(".", "\\.")  # a dot in a name is no way into another argument
+            yield from changed_paths(before.get(key), after.get(key), f"{path}.{part}" if path else part)
+    elif type(before) is not type(after) or canonical(before) != canonical(after):
         yield path
 
 
 def _schema_problems(schema: Any, args: dict[str, Any]) -> Iterator[tuple[str, str]]:
     validator = Draft202012Validator(schema or {}, format_checker=FormatChecker(), registry=Registry())
-    for error in validator.iter_errors(args):
-        path = ".".join(str(part) for part in error.absolute_path)
-        yield f"args.{path}" if path else "args", error.message
+    try:
+        problems = list(validator.iter_errors(args))
+    except Exception as error:  # a schema that is none, or refers to what is not there: nothing fits it
+        yield "args", f"the schema of this action cannot be applied: {type(error).__name__}"
+        return
+    for problem in problems:
+        path = ".".join(str(part) for part in problem.absolute_path)
+        yield f"args.{path}" if path else "args", problem.message
 
 
 def _locked(approval: Approval, args: dict[str, Any]) -> Iterator[tuple[str, str]]:

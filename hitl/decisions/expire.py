@@ -40,7 +40,8 @@ def remind_due(approval: Approval) -> bool:
 def expire_now(t: Transition, approval: Approval) -> None:
     """Apply `on_timeout` in the caller's transition; the caller has compared the clocks."""
     silence = approval.required.on_timeout
-    if silence == "approve" and approval.risk == "low" and approval.reversible:
+    harmless = approval.risk == "low" and approval.reversible and not approval.unsatisfiable
+    if silence == "approve" and harmless:
         why = "nobody answered in time, as its policy says"
         resolve(t, approval, ApprovalStatus.APPROVED, via="timeout", action="hitl.approval.passed", why=why)
     elif silence == "escalate" and has_rung(approval):

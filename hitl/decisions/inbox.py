@@ -65,7 +65,15 @@ def view(name: str, user: Any) -> ApprovalQuerySet:
 def _places(own: list[Any]) -> list[people.Place]:
     """The person, and those they stand in for who are active, each with their groups."""
     users = get_user_model().objects.filter(pk__in=own).prefetch_related("groups")
-    return [people.Place(one.pk, tuple(group.pk for group in one.groups.all())) for one in users if one.is_active]
+    return [
+        people.Place(
+            one.pk,
+            tuple(group.pk for group in one.groups.all()),
+            tuple(people.delegators(one.pk)) if one.pk != own[0] else (),
+        )
+        for one in users
+        if one.is_active
+    ]
 
 
 def visible(who: Any) -> ApprovalQuerySet:

@@ -83,11 +83,9 @@ def edited_terms(t: Transition, old: Approval, body: bytes) -> Requirement | Non
     or by one that would let it pass.
     """
     content = parse(body)
-    asks = Asks(t.run, t.definition.name, old.step.name)
-    spec = t.definition.by_name.get(old.step.name)
-    gate = spec.asks if spec is not None and not old.key else None
-    found = rerun(old.required, gate, action_of(old, content), risk=old.risk, asks=asks)
-    same = found.auto or found.rule == old.required.rule
+    asks = Asks(t.run, t.definition.name, old.step.name, old.step.iteration)
+    found = rerun(old.required, old.gate, action_of(old, content), risk=old.risk, asks=asks)
+    same = found.auto or found == old.required
     if same and content["type"] == old.action_type and old.required.need == 1:
         return None
     return found.model_copy(update={"auto": False})
@@ -99,6 +97,7 @@ def redraft(
     """A reviewer's edit as the next revision with these bytes: votes on the old one are void, and its author may not
     vote on the new one."""
     content = parse(body)
+    candidates = _candidates(requirement, t.run)  # before anything is written: somebody may not exist any more
     fresh = _copy(t, old, who, body, requirement)
     changed = sorted(changed_paths(old.args, content["args"]))
     t.record(
@@ -106,7 +105,7 @@ def redraft(
         changed=changed, type=content["type"], digest=old.digest, **said,
     )  # fmt: skip
     _supersede(t, old, fresh, via="edit")
-    _open(t, fresh, _candidates(requirement, t.run), step=old.step.name)
+    _open(t, fresh, candidates, step=old.step.name)
     return fresh
 
 
@@ -193,6 +192,7 @@ def _copy(t: Transition, old: Approval, who: Actor, body: bytes, requirement: Re
             "action_bytes": bound,
             "digest": binding_digest(bound),
             "action_digest": action_digest(bound),
+            "reversible": parse(body)["reversible"],
             "args_schema": (old.types or {}).get(action_type) if other else old.args_schema,
             **_terms(requirement, phrase, action_type, t.now),
             "edited_by_id": int(who.id) if who.id.isdigit() else who.id,
@@ -233,6 +233,7 @@ def _approval(t: Transition, step: Step, proposal: Proposal, key: str, old: Appr
         args_schema=action.schema(),
         editable=None if gate.editable is None else list(gate.editable),
         types=dict(gate.types) or None,
+        gate=gate.model_dump(mode="json", exclude_defaults=True) if gate.policy or gate.rules else None,
         max_revisions=gate.max_revisions,
         on_max_revisions=gate.on_max_revisions,
         risk=proposal.risk,

@@ -104,7 +104,7 @@ def ask_also(
         row = have.get((candidate.user_id, candidate.group_id))
         if row is None:
             row = assignment(approval, approval.stage, candidate, source)
-            t.add(row)
+            t.add_first(row)
             new.append(row)
         elif row.ended_at is not None or row.for_user_id is not None:
             t.set(row, ended_at=None, for_user=None, source=source, due_at=approval.expires_at)

@@ -47,8 +47,10 @@ def bind(
 
 
 def edited(binding: bytes, args: dict[str, Any], action_type: str) -> bytes:
-    """The same binding with edited arguments, perhaps of another type."""
-    return canonical({**parse(binding), "args": args, "type": action_type}, what="action")
+    """The same binding with edited arguments, perhaps of another type: of that nobody said that it can be undone."""
+    content = parse(binding)
+    reversible = content["reversible"] and action_type == content["type"]
+    return canonical({**content, "args": args, "type": action_type, "reversible": reversible}, what="action")
 
 
 def binding_digest(binding: bytes) -> str:

@@ -36,8 +36,7 @@ def cancel(run: Run | uuid.UUID | str, *, actor: Any, reason: str = "") -> Run:
         else:
             why = clean(reason.strip()) or "no reason given"
             progress.finish(t, RunStatus.CANCELLED, code="cancelled", why=why, actor=who)
-    for child in Run.objects.live().filter(parent_step__run=t.run.pk):
-        cancel(child, actor=actor, reason="the run that waited for it was cancelled")
+    progress.end_children(t.run.pk, actor=who)
     return t.run
 
 

@@ -61,6 +61,20 @@ def delegators(user_id: Any) -> list[Any]:
     return [row[0] for row in rows]
 
 
+def standing_in(users: Iterable[Any]) -> set[Any]:
+    """Who decides in the place of one of these for a period that is running."""
+    given = list(users)
+    if not given:
+        return set()
+    now, params = now_sql()
+    rows = execute(
+        f"SELECT to_user_id FROM hitl_delegation WHERE from_user_id IN ({_marks(given)}) "  # noqa: S608
+        f"AND revoked_at IS NULL AND starts_at <= {now} AND ends_at > {now}",
+        [*given, *params, *params],
+    )
+    return {row[0] for row in rows}
+
+
 def reachable(users: Iterable[Any], groups: Iterable[Any], without: Iterable[Any], limit: int) -> list[Any]:
     """Up to `limit` active people among these users and the members of these groups."""
     table, key, active, members, own, other = _names()
@@ -105,10 +119,12 @@ def show(approval: Approval, fresh: Iterable[Any] = ()) -> tuple[str, list[Any]]
 
 
 class Place(NamedTuple):
-    """Somebody whose requests a person may decide, themselves above all, with the groups they are in."""
+    """Somebody whose requests a person may decide, themselves above all, with the groups they are in and whose requests
+    (`own`) they may not decide."""
 
     user: Any
     groups: tuple[Any, ...]
+    own: tuple[Any, ...] = ()
 
 
 def waiting(
@@ -124,7 +140,8 @@ def waiting(
         for column, principal in [("user_id", place.user), *(("group_id", group) for group in place.groups)]:
             direct = f"a.{column} = %s AND a.for_user_id IS NULL"
             direct += "" if place.user == user_id else " AND a.source <> 'requester'"
-            walks.append(_walk(direct, [principal], "%s", [place.user], user_id, list(own), limit, after))
+            theirs = list(dict.fromkeys([*own, *place.own]))
+            walks.append(_walk(direct, [principal], "%s", [place.user], user_id, theirs, limit, after))
     rows = execute(
         f"SELECT DISTINCT approval_id, due_at FROM ({' UNION ALL '.join(text for text, _ in walks)}) w "  # noqa: S608
         "ORDER BY due_at, approval_id LIMIT %s",

@@ -77,6 +77,8 @@ def _delegate(scene: Scene) -> str:
 def _assign(scene: Scene) -> str:
     if not scene.operator:
         return "not_operator"
+    if scene.vote in ("own_request", "own_edit"):  # nobody chooses who decides what is theirs
+        return scene.vote
     return "only_requester" if scene.approval.required.by_requester else ""
 
 

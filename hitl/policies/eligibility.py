@@ -77,10 +77,17 @@ def gather(approval: Approval, actor: Actor, votes: Iterable[Decision]) -> Facts
     handed = people.places(approval.pk, approval.stage, pk) if found.stands_in else []
     alone = approval.required.by_requester  # nobody confirms in the requester's place
     used = {str(one) for vote in cast for one in (vote.actor_id, vote.for_user_id) if one is not None}
-    asked = [(user, by) for user, by in handed if by is not None and not alone]
+    asked = [(user, by) for user, by in handed if by is not None and not alone and not _barred(approval, user)]
     free = tuple((user, by) for user, by in asked if str(user) not in used)
     own = frozenset({actor.id, *(str(user) for user, _ in handed)})
     return Facts(found.active, found.direct, found.later, free, bool(asked) and not free, own, cast)
+
+
+def _barred(approval: Approval, owner: Any) -> bool:
+    """Whether the owner of a place may not use it, since they stand in for one who asked: then nobody may."""
+    theirs = {owner, *people.delegators(owner)}
+    own = own_people(approval) if approval.prevent_self_review else set()
+    return bool(theirs & (own | {approval.edited_by_id}))
 
 
 def why_not(approval: Approval, actor: Actor, facts: Facts) -> str:

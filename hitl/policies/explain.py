@@ -140,10 +140,12 @@ def _asked(approval: Approval) -> tuple[list[Any], list[Any]]:
 
 
 def spent(approval: Approval, votes: list[Decision]) -> set[Any]:
-    """Those who cannot bring an approval any more: their own request, their own edit, or their vote is cast."""
+    """Those who cannot bring an approval any more: their own request or edit, or that of somebody they stand in for, or
+    their vote is cast."""
     own = own_people(approval) if approval.prevent_self_review else set()
+    own |= {approval.edited_by_id} - {None}
     voted = {one for vote in votes for one in (vote.actor_id, vote.for_user_id)}
-    return (own | voted | {approval.edited_by_id}) - {None}
+    return (own | people.standing_in(own) | voted) - {None}
 
 
 def _next(approval: Approval) -> Iterator[Next]:

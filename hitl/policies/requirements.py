@@ -71,17 +71,16 @@ def requirement_for(gate: GateSpec, action: Action, *, risk: str, asks: Asks) ->
     return _found_for(gate, policy, action, risk=risk, asks=asks)
 
 
-def rerun(old: Requirement, gate: GateSpec | None, action: Action, *, risk: str, asks: Asks) -> Requirement:
-    """What holds, by the same version of the policy, after a person made another action of it. Where only a handler
-    knew the rules, what held before holds on. `auto` says that it would pass by itself."""
-    if gate is None and not old.policy:
+def rerun(old: Requirement, gate: Any, action: Action, *, risk: str, asks: Asks) -> Requirement:
+    """What holds, by the same rules and the same version of the policy, after a person made another action of it;
+    `gate` is what the request keeps of them, nothing where there are none. `auto` says that it would pass by itself."""
+    if gate is None:
         return old
+    spec = GateSpec.model_validate(gate)
     name, _, version = old.policy.rpartition(" v")
-    policy = Policy.objects.get(name=name, version=version) if old.policy else None
-    found = _found_for(gate or GateSpec(policy=name), policy, action, risk=risk, asks=asks)
-    if found.level == "info":
-        return found.model_copy(update={"auto": True, "level": "confirm"})
-    return found if gate is not None else found.model_copy(update={"level": old.level})
+    policy = Policy.objects.get(name=name, version=version) if spec.policy else None
+    found = _found_for(spec, policy, action, risk=risk, asks=asks)
+    return found.model_copy(update={"auto": True, "level": "confirm"}) if found.level == "info" else found
 
 
 def _found_for(gate: GateSpec, policy: Policy | None, action: Action, *, risk: str, asks: Asks) -> Requirement:

@@ -22,14 +22,14 @@ def confirm_password(user: Any, password: str, *, request: Any = None) -> dateti
     cannot step up. After five wrong ones it is refused for 15 minutes: raises NotAllowed, reason `step_up_blocked`.
     """
     key = f"hitl:step-up:{user.pk}"
-    if cache.get(key, 0) >= _TRIES:
+    cache.add(key, 0, _PAUSE)
+    tried = cache.incr(key)  # counted before it is looked at: many at the same time are many
+    cache.touch(key, _PAUSE)
+    if tried > _TRIES:
         raise NotAllowed("Too many wrong passwords; wait 15 minutes.", reason="step_up_blocked")
     name = {get_user_model().USERNAME_FIELD: user.get_username()}
     found = authenticate(request, **name, password=password) if user.has_usable_password() else None
     if found is not None and found.pk == user.pk:
         cache.delete(key)
         return clock.now()
-    cache.add(key, 0, _PAUSE)
-    cache.incr(key)
-    cache.touch(key, _PAUSE)
     return None

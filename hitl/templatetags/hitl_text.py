@@ -26,6 +26,12 @@ def plain(value: Any) -> str:
 
 
 @register.filter
+def who(user: Any) -> str:
+    """A person's name, or else their login, with what cannot be seen."""
+    return text.reveal(str(user.get_full_name() or user.get_username())) if user is not None else ""
+
+
+@register.filter
 def hidden_count(value: Any) -> int:
     """How many characters cannot be seen."""
     return text.hidden_count(plain(value))

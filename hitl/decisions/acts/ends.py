@@ -47,6 +47,7 @@ def cancel(approval: Approval | uuid.UUID | str, *, actor: Any, reason: str = ""
     with act(approval, "cancel", actor=actor, reason=reason) as scene:
         why = reason.strip() or "no reason given"
         progress.finish(scene.t, RunStatus.CANCELLED, code="cancelled", why=why, actor=scene.actor)
+    progress.end_children(scene.approval.run_id, actor=scene.actor)
     return Approval.objects.get(pk=scene.approval.pk)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from hitl import notifications
 from hitl.decisions.acts.scene import Scene, act, check_text
-from hitl.decisions.stages import assignment
+from hitl.decisions.stages import assignment, enough_people
 from hitl.exceptions import InvalidDecision
 from hitl.models import Approval, Assignment, people
 from hitl.policies import Candidate
@@ -55,7 +55,7 @@ def assign(approval: Approval | uuid.UUID | str, *, actor: Any, to: Any, reason:
     with act(approval, "assign", actor=actor, reason=reason) as scene:
         check_text(reason, "reason", needed=True)
         _add(scene, to, "assigned")
-        scene.t.set(scene.approval, unsatisfiable=False)
+        enough_people(scene.t, scene.approval, scene.votes)
         scene.record("hitl.approval.assigned", to=_name(to), to_user=str(to.pk), why=reason.strip())
         notifications.tell(scene.t, "escalated", scene.approval, part=scene.t.now.isoformat(), to=to)
     return scene.approval
@@ -75,9 +75,10 @@ def _add(scene: Scene, to: Any, source: str, *, for_user: Any = None) -> None:
         raise InvalidDecision(fields={"to": f"{_name(to)} is asked already"})
     if own is None:
         fresh = assignment(approval, approval.stage, Candidate(user_id=to.pk), source, for_user=for_user)
-        scene.t.add(fresh)
+        scene.t.add_first(fresh)
     else:
         scene.t.set(own, source=source, for_user_id=for_user, ended_at=None, due_at=approval.expires_at)
+        scene.t.write_first(own)
 
 
 def _name(user: Any) -> str:

@@ -28,6 +28,7 @@ _MOST_WALKS = 2
 _DEEPEST = 20
 _WALKS = re.compile(r"\.\s*(all|exists|exists_one)\s*\(")
 _TEXTS = re.compile(r"""\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'""")
+_HIDING = re.compile(r"""//|[rRbB]["']|\"{3}|'{3}""")
 _CALLS = re.compile(r"([A-Za-z_]\w*)\s*\(")
 _MAY_CALL = {
     "all", "exists", "exists_one", "has", "size", "matches", "contains", "startsWith", "endsWith", "bool", "bytes",
@@ -65,6 +66,12 @@ class Rule(Value):
             raise ValueError("a rule says stages, level or on_timeout, or auto: approve with until:")
         return self
 
+    def over(self, base: Requirement, label: str) -> Requirement:
+        """What this rule makes of the base."""
+        over = {"stages": self.stages, "level": self.level, "on_timeout": self.on_timeout}
+        kept = {name: value for name, value in over.items() if value}
+        return base.model_copy(update={**kept, "rule": label, "auto": self.auto is not None})
+
     @property
     def passes(self) -> bool:
         """Whether nobody would be waited for."""
@@ -93,6 +100,8 @@ def program(when: str) -> cel.Program:
         deepest = max(deepest, depth)
     if deepest > _DEEPEST or len(_WALKS.findall(when)) > _MOST_WALKS:
         raise ValueError(f"too much for a condition: at most {_MOST_WALKS} all/exists, {_DEEPEST} deep")
+    if _HIDING.search(when):
+        raise ValueError("a condition has no comments (//), and no raw or triple-quoted texts")
     strange = sorted({*_CALLS.findall(_TEXTS.sub("", when))} - _MAY_CALL - {"and", "in", "not", "or"})
     if strange:  # also what only looks like a call: a macro of the library must not slip in
         raise ValueError(f"{when!r} calls {', '.join(strange)}; there are {', '.join(sorted(_MAY_CALL))}")
@@ -110,24 +119,33 @@ def program(when: str) -> cel.Program:
 def choose(rules: tuple[Rule, ...], base: Requirement, facts: Mapping[str, Any], *, today: date) -> Requirement:
     """The requirement of the first rule that matches, or the base's.
 
-    Closed on doubt: a rule that cannot be evaluated counts as matching if it asks people, and from then on nothing
-    passes by itself, be it let pass or only told of; neither does anything after a rule's last day.
+    Closed on doubt: a rule that cannot be evaluated may have matched if it asks people, so the strictest holds of it
+    and of what would hold without it; and from then on nothing passes by itself, be it let pass or only told of.
+    Neither does anything after a rule's last day.
     """
     doubt = ""
+    perhaps = []
     for number, rule in enumerate(rules, 1):
         label = rule.name or f"rule {number}: {rule.when}"
         try:
             matched = rule.matches(facts)
         except ConditionFailed as error:
             doubt = f" (could not be evaluated: {error.message})"[:300]
-            matched, label = not rule.passes, label + doubt
+            if not rule.passes:
+                perhaps.append(rule.over(base, label + doubt))
+            continue
         if rule.auto and (doubt or facts["risk"] not in HARMLESS or (rule.until is not None and today > rule.until)):
-            matched = False
+            continue
         if matched:
-            over = {"stages": rule.stages, "level": rule.level, "on_timeout": rule.on_timeout}
-            kept = {name: value for name, value in over.items() if value}
-            return _sure(base.model_copy(update={**kept, "rule": label, "auto": rule.auto is not None}), doubt)
-    return _sure(base.model_copy(update={"rule": f"default{doubt}"}), doubt) if rules else base
+            base = rule.over(base, label)
+            break
+    else:
+        base = base.model_copy(update={"rule": f"default{doubt}"}) if rules else base
+    return max((_sure(found, doubt) for found in (*perhaps, base)), key=_strictness)
+
+
+def _strictness(requirement: Requirement) -> tuple[bool, int, bool]:
+    return not requirement.by_requester, requirement.need, requirement.level == "verify"
 
 
 def _sure(requirement: Requirement, doubt: str) -> Requirement:
