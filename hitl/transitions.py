@@ -197,10 +197,8 @@ class Transition:
         if self._added or self._changed:
             changed = [(row, frozenset(names)) for row, names in self._changed.values()]
             # Inboxes follow the request: whoever moves it, its stage or its deadline moves it there as well.
-            shown = [
-                people.show(row, self._added) for row, has in changed if isinstance(row, Approval) and has & _INBOX
-            ]
-            sql.write(self._added, changed, shown)
+            moved = [row for row, names in changed if isinstance(row, Approval) and names & _INBOX]
+            sql.write(self._added, changed, [people.show(row, self._added) for row in moved])
         for queue in self._bells:
             dispatch.ring(queue)
         if self._notices:

@@ -1,8 +1,8 @@
 """The cast, the databases, and how one command runs everything on both of them.
 
-`pytest` runs the suite on SQLite, then again on PostgreSQL and Redis, each in a process of its own, since Django's
-settings are read once. `--backend=sqlite` or `--backend=postgres` runs one. What the machine lacks is named; in CI
-(`CI=true`) that is a failure.
+`pytest` runs the suite on SQLite and on PostgreSQL and Redis at the same time, each in a process of its own, since
+Django's settings are read once; what the second said is printed when both are done. `--backend=sqlite` or
+`--backend=postgres` runs one. What the machine lacks is named; in CI (`CI=true`) that is a failure.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from pydantic import BaseModel
@@ -35,12 +36,23 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
     quiet = config.option.help or config.option.version or config.option.collectonly
     if os.environ.get(_CHILD) or quiet or hasattr(config, "workerinput"):
         return None
-    chosen = BACKENDS if config.option.backend == "both" else (config.option.backend,)
-    codes = [_run_child(backend, config) for backend in chosen]
+    if config.option.backend != "both":
+        return _run_child(config.option.backend, config)
+    if config.option.usepdb or config.option.capture == "no":  # somebody looks on: one after the other
+        return _worst([_run_child(backend, config) for backend in BACKENDS])
+    with tempfile.TemporaryFile("w+") as later, ThreadPoolExecutor(1) as pool:
+        second = pool.submit(_run_child, BACKENDS[1], config, later)
+        codes = [_run_child(BACKENDS[0], config), second.result()]
+        later.seek(0)
+        print(later.read(), flush=True)
+    return _worst(codes)
+
+
+def _worst(codes: list[int]) -> int:
     return max(codes, key=lambda code: (code not in (0, 5), code))
 
 
-def _run_child(backend: str, config: pytest.Config) -> int:
+def _run_child(backend: str, config: pytest.Config, output: IO[str] | None = None) -> int:
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="hitl-test-"))
         (Path(folder) / "static").mkdir()
@@ -60,7 +72,7 @@ def _run_child(backend: str, config: pytest.Config) -> int:
             redis = stack.enter_context(servers.redis())
             env |= {"DATABASE_URL": postgres.url, "REDIS_URL": redis.url}
         command = [sys.executable, "-m", "pytest", *config.invocation_params.args]
-        return subprocess.call(command, env=env, cwd=config.rootpath)
+        return subprocess.call(command, env=env, cwd=config.rootpath, stdout=output, stderr=output)
 
 
 def pytest_report_header(config: pytest.Config) -> str:

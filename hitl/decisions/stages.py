@@ -68,7 +68,7 @@ def enough_people(t: Transition, approval: Approval, votes: list[Decision], *, a
         return
     t.set(approval, unsatisfiable=True)
     t.record("hitl.approval.unsatisfiable", f"approval:{approval.pk}", title=approval.title)
-    notifications.tell(t, "unsatisfiable", approval, part=str(approval.stage))
+    notifications.tell(t, "unsatisfiable", approval, part=f"{approval.stage}:{t.now.isoformat()}")
 
 
 def climb(t: Transition, approval: Approval, votes: list[Decision], *, actor: Actor = SYSTEM, why: str) -> None:

@@ -107,9 +107,7 @@ class Approval(models.Model):
     effective_digest = models.CharField(max_length=64, blank=True)
     args_schema = models.JSONField(null=True, blank=True)
     editable = models.JSONField(null=True, blank=True)
-    gate = models.JSONField(
-        null=True, blank=True, editable=False, help_text="its rules, for what a reviewer makes of it"
-    )
+    gate = models.JSONField(null=True, blank=True, editable=False, help_text="its rules, for what an edit makes of it")
     types = models.JSONField(null=True, blank=True, help_text="other actions reviewers may make of it")
     context = models.JSONField(null=True, blank=True)
     risk = models.CharField(max_length=20)

@@ -13,7 +13,7 @@ from django.db.models import Q
 
 from hitl.audit import Actor
 from hitl.models import ApiKey, Approval, Decision
-from hitl.policies.eligibility import Facts, why_not
+from hitl.policies.eligibility import Facts, place_of, why_not
 from hitl.states import ApprovalStatus
 
 REMIND_EVERY = timedelta(minutes=15)
@@ -71,7 +71,8 @@ def _release(scene: Scene) -> str:
 def _delegate(scene: Scene) -> str:
     if scene.approval.required.by_requester:
         return scene.vote or "only_requester"
-    return scene.vote or ("" if scene.facts.direct else "stands_in")
+    own_place = not scene.vote and place_of(scene.actor, scene.facts)[0] is None
+    return scene.vote or ("" if own_place else "stands_in")
 
 
 def _assign(scene: Scene) -> str:

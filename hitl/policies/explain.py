@@ -91,7 +91,7 @@ def explain(approval: Approval, who: Any, *, fresh: bool = False) -> Explanation
         refusals_need=stage.rejections,
         stage=approval.stage + 1,
         stages=len(approval.required.stages),
-        can_still=tuple(_names(_with_stand_ins(approval, left)[:_MOST_NAMES])),
+        can_still=tuple(_names(_with_stand_ins(approval, votes, left)[:_MOST_NAMES])),
         cannot=tuple(_cannot(approval, votes)) if open_now else (),
         satisfiable=not open_now or len(left) >= stage.need - have,
         next=tuple(_next(approval)) if open_now else (),
@@ -105,12 +105,14 @@ def _left(approval: Approval, votes: list[Decision], most: int) -> list[Any]:
     return people.reachable(users, groups, spent(approval, votes), most)
 
 
-def _with_stand_ins(approval: Approval, left: list[Any]) -> list[Any]:
+def _with_stand_ins(approval: Approval, votes: list[Decision], left: list[Any]) -> list[Any]:
     """Those people, and whoever may vote in their place."""
+    if approval.required.by_requester:
+        return left
     handed = Assignment.objects.filter(approval=approval.pk, stage=approval.stage, ended_at=None, for_user__in=left)
     period = Delegation.objects.live(clock.now()).filter(from_user__in=left)
     also = {*handed.values_list("user", flat=True), *period.values_list("to_user", flat=True)}
-    return [*left, *(also - {*left} - own_people(approval))] if not approval.required.by_requester else left
+    return [*left, *people.reachable(also - {*left}, [], spent(approval, votes), _MOST_NAMES)]
 
 
 def _cannot(approval: Approval, votes: list[Decision]) -> Iterator[tuple[str, str]]:

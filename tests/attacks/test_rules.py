@@ -38,5 +38,5 @@ def test_silence_does_not_approve_what_nobody_could(gate: Any, work: Any, pass_t
     ids=["behind a comment", "between raw texts"],
 )
 def test_a_condition_hides_no_call(when: str) -> None:
-    with pytest.raises(ValueError, match="map|comments"):
+    with pytest.raises(ValueError, match=r"map|comments"):
         Rule.model_validate({"when": when, "level": "verify"})

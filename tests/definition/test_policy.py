@@ -228,3 +228,17 @@ def test_on_timeout_may_stand_beside_the_default_or_in_it() -> None:
 def test_a_text_that_looks_like_a_call_is_a_text() -> None:
     rule = Rule(when='args.name.matches("^map(s)?$") || args.name == \'say "filter(x)"\'', level="verify")
     assert rule.matches({"args": {"name": "maps"}}) is True
+
+
+@pytest.mark.parametrize(
+    "when", ['requester == "bob"', 'target == "http://x"', 'args.q == "say \\"b\\" r"', "type == ''"]
+)
+def test_texts_may_end_in_anything(when: str) -> None:
+    assert Rule(when=when, level="verify").when == when
+
+
+@pytest.mark.parametrize(
+    "when", ['r"x" == type', "b'x' == type", '"""x""" == type', "type == 'x' // so", "rb'x' == type"]
+)
+def test_what_could_hide_a_call_is_refused(when: str) -> None:
+    assert "no comments" in problem(rules=[{"when": when, "level": "verify"}])

@@ -179,6 +179,11 @@ def test_settings_that_are_named_exist(page: Path) -> None:
     of_compose = set(re.findall(r"\$\{(\w+)", (ROOT / "docker-compose.yml").read_text()))
     of_the_environment |= set(re.findall(r'environ.get\("(HITL_\w+)"', (ROOT / "hitl" / "crashpoints.py").read_text()))
     text = page.read_text()
+    of_the_environment |= {
+        name
+        for file in (ROOT / "tests").rglob("*.py")
+        for name in re.findall(r'environ.get\("(HITL_\w+)"', file.read_text())
+    }
     of_the_shell = set(re.findall(r"\$\{?(HITL_\w+)", text))  # a reader's own variables
     named = set(re.findall(r"\bHITL_[A-Z_]+[A-Z]\b", text)) - of_the_shell
     assert named <= DEFAULTS.keys() | of_the_environment | of_compose

@@ -67,6 +67,8 @@ def acting(
         row = sql.lock_approval(as_id(approval))
         scene = Scene(t, row, sql.votes_of(row.pk), Actor.of(actor), actor)
         try:
+            if row.is_pending and t.now >= row.expires_at:
+                find_visible(row, actor)  # before time does anything: who sees nothing changes nothing
             yield scene
         except HitlError as error:
             told = _as_seen(error, row, actor)

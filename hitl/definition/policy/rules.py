@@ -27,8 +27,7 @@ _LONGEST_LIST = {0: 1000, 1: 1000, 2: 100}  # by how often a condition walks lis
 _MOST_WALKS = 2
 _DEEPEST = 20
 _WALKS = re.compile(r"\.\s*(all|exists|exists_one)\s*\(")
-_TEXTS = re.compile(r"""\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'""")
-_HIDING = re.compile(r"""//|[rRbB]["']|\"{3}|'{3}""")
+_TEXTS = re.compile(r"""(\w*)(\"{3}|'{3}|\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*')""")
 _CALLS = re.compile(r"([A-Za-z_]\w*)\s*\(")
 _MAY_CALL = {
     "all", "exists", "exists_one", "has", "size", "matches", "contains", "startsWith", "endsWith", "bool", "bytes",
@@ -100,9 +99,11 @@ def program(when: str) -> cel.Program:
         deepest = max(deepest, depth)
     if deepest > _DEEPEST or len(_WALKS.findall(when)) > _MOST_WALKS:
         raise ValueError(f"too much for a condition: at most {_MOST_WALKS} all/exists, {_DEEPEST} deep")
-    if _HIDING.search(when):
+    hides = any(prefix or quoted in ('"""', "'''") for prefix, quoted in _TEXTS.findall(when))
+    bare = _TEXTS.sub(" ", when)
+    if hides or "//" in bare:
         raise ValueError("a condition has no comments (//), and no raw or triple-quoted texts")
-    strange = sorted({*_CALLS.findall(_TEXTS.sub("", when))} - _MAY_CALL - {"and", "in", "not", "or"})
+    strange = sorted({*_CALLS.findall(bare)} - _MAY_CALL - {"and", "in", "not", "or"})
     if strange:  # also what only looks like a call: a macro of the library must not slip in
         raise ValueError(f"{when!r} calls {', '.join(strange)}; there are {', '.join(sorted(_MAY_CALL))}")
     try:
