@@ -121,7 +121,8 @@ def place_of(actor: Actor, facts: Facts) -> tuple[Any, Any]:
     """Whose place the vote takes (None for the actor's own, else the user's id), and by which assignment that person
     is asked."""
     stood_in = any(str(vote.for_user_id) == actor.id for vote in facts.votes)
-    return (None, facts.direct) if facts.direct is not None and not stood_in else facts.places[0]
+    own_place = facts.direct is not None and not stood_in
+    return (None, facts.direct) if own_place else next(iter(facts.places), (None, None))
 
 
 def own_people(approval: Approval) -> set[Any]:

@@ -156,6 +156,8 @@ def _next(approval: Approval) -> Iterator[Next]:
     if approval.escalate_at is not None:
         yield Next("escalate", approval.escalate_at)
     silence = approval.required.on_timeout
+    if silence == "approve" and approval.unsatisfiable:  # what nobody could approve, silence does not
+        silence = "reject"
     yield Next("expire" if silence == "escalate" and not has_rung(approval) else silence, approval.expires_at)
 
 

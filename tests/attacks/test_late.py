@@ -74,3 +74,7 @@ def test_a_late_vote_of_who_was_replaced_is_refused_and_the_ladder_climbed(overd
         decide(approval, bob)
     approval.refresh_from_db()
     assert (approval.status, approval.rung) == ("pending", 1)
+
+
+def test_a_late_cancel_closes_the_request_it_is_about(overdue: Any, alice: Any) -> None:
+    assert decisions.cancel(overdue(), actor=alice).status == "cancelled"

@@ -114,7 +114,7 @@ class Case:
     def expire(self, r: Request) -> None:
         """The time is over."""
         silence = self.rules.silence
-        if silence == "approve":
+        if silence == "approve" and not r.short:
             self.grant(r, "timeout")
         elif silence == "escalate" and r.has_rung:
             r.opened, r.expires = self.now, self.now + r.plan.timeout

@@ -90,7 +90,14 @@ class Request:
         """The places of those who are asked, used or not."""
         if self.rules.by_requester:
             return set()  # nobody confirms in the requester's place
-        return {giver for giver in self.givers(who) if giver in self.society.active and self.direct(giver)}
+        able = {giver for giver in self.givers(who) if giver in self.society.active and self.direct(giver)}
+        return {giver for giver in able if not self._barred(giver)}
+
+    def _barred(self, owner: str) -> bool:
+        """Whether the owner of a place may not use it, since they stand in for one who asked or wrote it."""
+        theirs = {owner, *self.society.givers(owner)}
+        own = self.rules.side if self.rules.prevent_self_review and not self.rules.by_requester else set()
+        return bool(theirs & {*own, self.editor})
 
     @property
     def used(self) -> set[str]:
@@ -208,6 +215,8 @@ class Request:
     def _assign(self, who: str) -> str:
         if not self.society.operates(who):
             return "not_operator"
+        if self.why_not(who) in ("own_request", "own_edit"):
+            return self.why_not(who)
         return "only_requester" if self.rules.by_requester else ""
 
     def _escalate(self, who: str) -> str:
@@ -270,6 +279,7 @@ class Request:
     def _next(self) -> list[tuple[str, int]]:
         silence = self.rules.silence
         end = "expire" if silence == "escalate" and not self.has_rung else silence
+        end = "reject" if silence == "approve" and self.short else end
         due = [("remind", self.remind_at), ("escalate", self.escalate_at), (end, self.expires)]
         return [(what, at) for what, at in due if at is not None]
 

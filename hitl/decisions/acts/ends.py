@@ -46,6 +46,9 @@ def cancel(approval: Approval | uuid.UUID | str, *, actor: Any, reason: str = ""
     """
     with act(approval, "cancel", actor=actor, reason=reason) as scene:
         why = reason.strip() or "no reason given"
+        # This one by name: what else closes with the run leaves alone what this transition has changed already.
+        scene.t.move(scene.approval, ApprovalStatus.CANCELLED, decided_via="cancel")
+        scene.t.record("hitl.approval.cancelled", f"approval:{scene.approval.pk}", title=scene.approval.title, why=why)
         progress.finish(scene.t, RunStatus.CANCELLED, code="cancelled", why=why, actor=scene.actor)
     progress.end_children(scene.approval.run_id, actor=scene.actor)
     return Approval.objects.get(pk=scene.approval.pk)
