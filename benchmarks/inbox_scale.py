@@ -74,7 +74,7 @@ def _fill(world: dict[str, Any], count: int) -> None:
     from django.db import connection
 
     multiply(world["original"], count, group=world["many"])
-    multiply(world["original"], count, group=world["many"], status="rejected")
+    multiply(world["original"], count, group=world["many"], status="rejected", voter=world["busy"])
     with connection.cursor() as cursor:
         cursor.execute("VACUUM ANALYZE")
         cursor.execute("CHECKPOINT")

@@ -8,15 +8,15 @@ from __future__ import annotations
 from typing import Any
 
 
-def multiply(approval: Any, count: int, *, group: Any, status: str = "pending") -> None:
+def multiply(approval: Any, count: int, *, group: Any, status: str = "pending", voter: Any = None) -> None:
     """Put `count` copies of a pending request beside it, each in a run of its own, asked of this group.
 
-    Their deadlines are a second apart, after that of the original. Copies of another status are closed. For
-    PostgreSQL only.
+    Their deadlines are a second apart, after that of the original. Copies of another status are closed by a
+    vote of `voter`. For PostgreSQL only.
     """
     from django.db import connection
 
-    from hitl.models import Approval, Assignment, Run, Step
+    from hitl.models import Approval, Assignment, Decision, Run, Step
 
     with connection.cursor() as cursor:
         cursor.execute("CREATE TEMPORARY TABLE IF NOT EXISTS copies (n int, run uuid, step uuid, approval uuid)")
@@ -41,7 +41,14 @@ def multiply(approval: Any, count: int, *, group: Any, status: str = "pending") 
             f"SELECT e.id, 0, %s, 'policy', {due} FROM copies c JOIN hitl_approval e ON e.id = c.approval",
             [group.pk],
         )
-        for model in (Run, Step, Approval, Assignment):
+        if status != "pending":
+            cursor.execute(
+                "INSERT INTO hitl_decision (id, approval_id, stage, actor_id, verdict, comment, reason_code, digest, "
+                "edited_type, channel, decided_at) SELECT gen_random_uuid(), e.id, 0, %s, 'reject', '', '', e.digest, "
+                "'', 'api', now() FROM copies c JOIN hitl_approval e ON e.id = c.approval",
+                [voter.pk],
+            )
+        for model in (Run, Step, Approval, Assignment, Decision):
             cursor.execute(f"ANALYZE {model._meta.db_table}")
 
 

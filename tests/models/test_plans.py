@@ -25,7 +25,7 @@ def test_nothing_people_wait_for_reads_a_table_from_end_to_end(
     """Thousands wait for finance, thousands for others, thousands are decided."""
     multiply(waiting, 8000, group=finance)
     multiply(waiting, 4000, group=Group.objects.create(name="others"))
-    multiply(waiting, 8000, group=finance, status="rejected")
+    multiply(waiting, 8000, group=finance, status="rejected", voter=bob)
     gina, lonely = people("gina"), people("lonely", "lonely-group")
     create_delegation(bob, gina, ends_at=clock.now() + timedelta(hours=1), actor=bob)
     last = decisions.inbox(bob)[-1]
