@@ -79,6 +79,7 @@ class Race:
     def __init__(self, way: str) -> None:
         self.way = way
         self.went: Counter[int] = Counter()
+        self.by_clock = False  # then one side may win every time
         self._round = 0
         self._pairs: dict[int, Pair] = {}
 
@@ -192,7 +193,7 @@ def race(request: pytest.FixtureRequest, db: None) -> Iterator[Race]:
     found = Race(request.param)
     yield found
     found.close()
-    if TIMES >= 200 and found.way == "at_once" and found.went:
+    if TIMES >= 200 and found.way == "at_once" and found.went and not found.by_clock:
         assert len(found.went) > 1, f"the race went one way only: {found.went}"
 
 
