@@ -15,8 +15,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from hitl import clock
 from hitl.admin.inputs import Person, When
-from hitl.admin.shown import name_of
 from hitl.admin.site import review_site
+from hitl.audit import Actor
 from hitl.exceptions import HitlError
 from hitl.models import Delegation
 from hitl.policies.delegations import create_delegation, revoke_delegation
@@ -61,7 +61,7 @@ def delegations_view(request: HttpRequest) -> HttpResponse:
     except HitlError as error:
         form.add_error(None, f"{error.message[:1].upper()}{error.message[1:]}.")
         return _page(request, form, status=422)
-    messages.success(request, f"{name_of(row.to_user)} may decide in your place.")
+    messages.success(request, f"{Actor.of(row.to_user).name} may decide in your place.")
     return HttpResponseRedirect(reverse("review:delegations"))
 
 

@@ -19,8 +19,9 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from hitl import clock, decisions
-from hitl.admin.shown import name_of, silence_of, told
+from hitl.admin.shown import silence_of, told
 from hitl.admin.site import review_site
+from hitl.audit import Actor
 from hitl.decisions.inbox import Cursor, cursor_of, view
 from hitl.exceptions import HitlError, InvalidDecision
 from hitl.models import Approval, Decision
@@ -155,7 +156,7 @@ def _told_rows(rows: list[Approval]) -> list[dict[str, Any]]:
             "stage": row.stage + 1,
             "stages": len(row.required.stages),
             "silence": silence_of(row),
-            "claimed": name_of(people[held[row.pk]]) if held.get(row.pk) in people else "",
+            "claimed": Actor.of(people[held[row.pk]]).name if held.get(row.pk) in people else "",
         }
         for row in rows
     ]

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from hitl.audit import Actor
 from hitl.decisions import Outcome
 from hitl.decisions.inbox import visible
 from hitl.models import Approval, Assignment, Decision, Run, Step
@@ -15,8 +16,6 @@ from hitl.transitions import latest
 
 _BOUND = ("type", "target", "impact", "reversible")
 _DEEPEST = 6
-
-
 _SOURCES = {"escalation": "escalation", "fallback": "fallback", "assigned": "an operator asked them"}
 
 
@@ -29,11 +28,6 @@ class Change:
     name: str
     before: Any = None
     after: Any = None
-
-
-def name_of(user: Any) -> str:
-    """A person, as others know them."""
-    return str(user.get_full_name() or user.get_username())
 
 
 def told(outcome: Outcome) -> str:
@@ -85,8 +79,8 @@ def _state(approval: Approval, number: int) -> str:
 
 
 def _also(row: Assignment) -> str:
-    who = f"group:{row.group.name}" if row.group is not None else name_of(row.user)
-    why = f"for {name_of(row.for_user)}" if row.for_user is not None else _SOURCES.get(row.source, row.source)
+    who = f"group:{row.group.name}" if row.group is not None else Actor.of(row.user).name
+    why = f"for {Actor.of(row.for_user).name}" if row.for_user is not None else _SOURCES.get(row.source, row.source)
     return f"{who} ({why})"
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from rest_framework import serializers
 
 from hitl import clock
+from hitl.audit import Actor
 from hitl.definition.action import ENVELOPE
 from hitl.models import Approval, Comment, Decision, Delegation, Feedback, Run, Step
 from hitl.policies import REASONS, Explanation
@@ -136,7 +137,7 @@ class ApprovalDetail(ApprovalShape):
             return None
         votes = Decision.objects.filter(approval=approval, verdict=Verdict.RESPOND, withdrawn_at=None)
         row = votes.select_related("actor").order_by("-decided_at")[0]
-        by = row.actor.get_full_name() or row.actor.get_username()
+        by = Actor.of(row.actor).name
         return {"response": row.response, "comment": row.comment, "by": by, "decided_at": row.decided_at}
 
     def get_requirement(self, approval: Approval) -> dict[str, str]:

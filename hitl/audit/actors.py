@@ -8,6 +8,8 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
+from django.contrib.auth import get_user_model
+
 from hitl.models import ApiKey
 
 _correlation: ContextVar[str] = ContextVar("hitl_correlation", default="")
@@ -30,6 +32,11 @@ class Actor:
     def is_person(self) -> bool:
         """Whether a human being acts."""
         return self.kind == "user"
+
+    @property
+    def user_pk(self) -> Any:
+        """A person's key, of the type the project's user model has."""
+        return get_user_model()._meta.pk.to_python(self.id)
 
     @classmethod
     def of(cls, who: Any) -> Actor:

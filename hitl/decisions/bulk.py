@@ -10,6 +10,7 @@ from typing import Any
 from hitl.audit import Actor
 from hitl.decisions.decide import Outcome, decide
 from hitl.decisions.inbox import as_id, visible
+from hitl.definition.values import HARMLESS
 from hitl.exceptions import BadInput, HitlError
 from hitl.models import Approval, Decision
 from hitl.policies import explain
@@ -17,7 +18,6 @@ from hitl.policies.eligibility import REASONS
 from hitl.states import Verdict
 
 MOST = 50
-_RISKS = ("low", "medium")
 _VERDICTS = (Verdict.APPROVE, Verdict.REJECT)
 WHY = {
     "unknown": "There is no such request that you may see.",
@@ -99,7 +99,7 @@ def _problem(row: Approval, first: Approval, user: Any, verdict: str) -> str:
         return "question"
     if row.action_type != first.action_type:
         return "other_type"
-    if row.risk not in _RISKS:
+    if row.risk not in HARMLESS:
         return "risk"
     if row.level == "verify" and verdict == Verdict.APPROVE:
         return "phrase"

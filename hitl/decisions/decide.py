@@ -136,7 +136,7 @@ def _decision(t: Transition, approval: Approval, who: Actor, facts: Facts, vote:
     return Decision(
         approval=approval,
         stage=approval.stage,
-        actor_id=int(who.id) if who.id.isdigit() else who.id,
+        actor_id=who.user_pk,
         for_user_id=place,
         assignment_id=assignment,
         verdict=vote.verdict,

@@ -176,10 +176,10 @@ def _pass(t: Transition, approval: Approval, candidates: tuple[tuple[Candidate, 
 def _copy(t: Transition, old: Approval, who: Actor, body: bytes, requirement: Requirement) -> Approval:
     """The next revision of a request, begun anew but for its words."""
     kept = {field.attname: getattr(old, field.attname) for field in Approval._meta.concrete_fields}
-    action_type = str(parse(body)["type"])
+    content = {**parse(body), "revision": old.revision + 1}
+    action_type = content["type"]
     other = action_type != old.action_type
     phrase = "" if old.phrase == _own_phrase(old.action_type) else old.phrase
-    content = {**parse(body), "revision": old.revision + 1}
     bound = canonical(content, what="action")
     return Approval(
         **kept
@@ -192,10 +192,10 @@ def _copy(t: Transition, old: Approval, who: Actor, body: bytes, requirement: Re
             "action_bytes": bound,
             "digest": binding_digest(bound),
             "action_digest": action_digest(bound),
-            "reversible": parse(body)["reversible"],
+            "reversible": content["reversible"],
             "args_schema": (old.types or {}).get(action_type) if other else old.args_schema,
             **_terms(requirement, phrase, action_type, t.now),
-            "edited_by_id": int(who.id) if who.id.isdigit() else who.id,
+            "edited_by_id": who.user_pk,
             "stage": 0,
             "rung": 0,
             "fell_back": False,

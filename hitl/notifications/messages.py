@@ -8,6 +8,7 @@ from typing import Any
 from django.template.loader import render_to_string
 from django.utils import timezone
 
+from hitl.audit import Actor
 from hitl.definition.text import one_line
 from hitl.models import Approval, Notification
 
@@ -65,5 +66,5 @@ def _rendered(name: str, context: dict[str, Any]) -> Message:
 def requester_name(approval: Approval) -> str:
     """Who asks, for people: the requester's name, the agent's, or that it was the system."""
     if approval.requester is not None:
-        return str(approval.requester.get_full_name() or approval.requester.get_username())
+        return Actor.of(approval.requester).name
     return approval.agent_key.agent if approval.agent_key is not None else "the system"

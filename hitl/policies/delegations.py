@@ -46,8 +46,9 @@ def create_delegation(
             reason=reason.strip(),
             created_at=now,
         )
-        data = {"by": _name(from_user), "to": _name(to_user), "until": ends_at.isoformat(), "why": row.reason}
-        _record(row, "hitl.delegation.created", who, {**data, "from": begins.isoformat()})
+        names = {"by": Actor.of(from_user).name, "to": Actor.of(to_user).name}
+        period = {"from": begins.isoformat(), "until": ends_at.isoformat()}
+        _record(row, "hitl.delegation.created", who, {**names, **period, "why": row.reason})
     return row
 
 
@@ -60,13 +61,9 @@ def revoke_delegation(delegation: Delegation, *, actor: Any) -> bool:
     with transaction.atomic():
         ended = Delegation.objects.filter(pk=delegation.pk, revoked_at=None).update(revoked_at=sql.database_clock())
         if ended:
-            _record(delegation, "hitl.delegation.revoked", who, {"to": _name(delegation.to_user)})
+            _record(delegation, "hitl.delegation.revoked", who, {"to": Actor.of(delegation.to_user).name})
     return bool(ended)
 
 
 def _record(row: Delegation, action: str, who: Actor, data: dict[str, Any]) -> None:
     audit.append(f"user:{row.from_user_id}", [Entry(action, who, f"delegation:{row.pk}", data)])
-
-
-def _name(user: Any) -> str:
-    return str(user.get_full_name() or user.get_username())

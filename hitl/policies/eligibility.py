@@ -72,7 +72,7 @@ def gather(approval: Approval, actor: Actor, votes: Iterable[Decision]) -> Facts
     cast = tuple(votes)
     if not actor.is_person:
         return Facts(True, None, False, (), False, frozenset({actor.text}), cast)
-    pk = get_user_model()._meta.pk.to_python(actor.id)
+    pk = actor.user_pk
     found = people.asked(approval.pk, approval.stage, pk)
     handed = people.places(approval.pk, approval.stage, pk) if found.stands_in else []
     alone = approval.required.by_requester  # nobody confirms in the requester's place

@@ -128,7 +128,7 @@ def _cannot(approval: Approval, votes: list[Decision]) -> Iterator[tuple[str, st
         reason = "own_edit" if user.pk == approval.edited_by_id else "inactive" if not user.is_active else "place_taken"
         if user.pk in voted:
             reason = "already_voted" if voted[user.pk] == approval.stage else "voted_earlier_stage"
-        yield _name(user), "own_request" if user.pk in own else reason
+        yield Actor.of(user).name, "own_request" if user.pk in own else reason
 
 
 def _can_be_deactivated() -> bool:
@@ -163,8 +163,4 @@ def _next(approval: Approval) -> Iterator[Next]:
 
 def _names(users: Any) -> list[str]:
     rows = get_user_model().objects.filter(pk__in=list(users)).order_by("pk")
-    return [_name(user) for user in rows]
-
-
-def _name(user: Any) -> str:
-    return str(user.get_full_name() or user.get_username())
+    return [Actor.of(user).name for user in rows]

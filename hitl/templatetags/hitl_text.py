@@ -8,6 +8,7 @@ from typing import Any
 from django import template
 from django.urls import reverse
 
+from hitl.audit import Actor
 from hitl.definition import text
 
 register = template.Library()
@@ -28,7 +29,7 @@ def plain(value: Any) -> str:
 @register.filter
 def who(user: Any) -> str:
     """A person's name, or else their login, with what cannot be seen."""
-    return text.reveal(str(user.get_full_name() or user.get_username())) if user is not None else ""
+    return text.reveal(Actor.of(user).name) if user is not None else ""
 
 
 @register.filter

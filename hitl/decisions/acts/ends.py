@@ -19,7 +19,7 @@ def withdraw(approval: Approval | uuid.UUID | str, *, actor: Any, reason: str = 
     Raises UnknownApproval, NotAllowed (`no_vote`), AlreadyDecided, ApprovalClosed or StaleApproval.
     """
     with act(approval, "withdraw", actor=actor, reason=reason) as scene:
-        own = next(v for v in scene.votes if v.actor_id == scene.user_id and v.stage == scene.approval.stage)
+        own = next(v for v in scene.votes if v.actor_id == scene.actor.user_pk and v.stage == scene.approval.stage)
         scene.t.set(own, withdrawn_at=scene.t.now)
         scene.record("hitl.approval.withdrawn", verdict=own.verdict, why=reason.strip())
         enough_people(scene.t, scene.approval, [vote for vote in scene.votes if vote is not own])

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from hitl import notifications
+from hitl.audit import Actor
 from hitl.decisions.acts.scene import Scene, act, check_text
 from hitl.decisions.stages import assignment, enough_people
 from hitl.exceptions import InvalidDecision
@@ -24,7 +25,7 @@ def claim(approval: Approval | uuid.UUID | str, *, actor: Any) -> Approval:
     AlreadyDecided, ApprovalClosed or StaleApproval.
     """
     with act(approval, "claim", actor=actor) as scene:
-        scene.t.set(scene.approval, claimed_by_id=scene.user_id, claimed_until=scene.t.now + CLAIM_FOR)
+        scene.t.set(scene.approval, claimed_by_id=scene.actor.user_pk, claimed_until=scene.t.now + CLAIM_FOR)
         scene.record("hitl.approval.claimed")
     return scene.approval
 
@@ -44,8 +45,8 @@ def delegate(approval: Approval | uuid.UUID | str, *, actor: Any, to: Any, reaso
     in: deactivated, asked already, one of those who asked, or their vote is cast.
     """
     with act(approval, "delegate", actor=actor, reason=reason) as scene:
-        _add(scene, to, "delegate", for_user=scene.user_id)
-        scene.record("hitl.approval.delegated", to=_name(to), to_user=str(to.pk), why=reason.strip())
+        _add(scene, to, "delegate", for_user=scene.actor.user_pk)
+        scene.record("hitl.approval.delegated", to=Actor.of(to).name, to_user=str(to.pk), why=reason.strip())
         notifications.tell(scene.t, "escalated", scene.approval, part=scene.t.now.isoformat(), to=to)
     return scene.approval
 
@@ -56,30 +57,26 @@ def assign(approval: Approval | uuid.UUID | str, *, actor: Any, to: Any, reason:
         check_text(reason, "reason", needed=True)
         _add(scene, to, "assigned")
         enough_people(scene.t, scene.approval, scene.votes)
-        scene.record("hitl.approval.assigned", to=_name(to), to_user=str(to.pk), why=reason.strip())
+        scene.record("hitl.approval.assigned", to=Actor.of(to).name, to_user=str(to.pk), why=reason.strip())
         notifications.tell(scene.t, "escalated", scene.approval, part=scene.t.now.isoformat(), to=to)
     return scene.approval
 
 
 def _add(scene: Scene, to: Any, source: str, *, for_user: Any = None) -> None:
     approval = scene.approval
-    if to.pk == scene.user_id:
+    if to.pk == scene.actor.user_pk:
         raise InvalidDecision(fields={"to": "not to yourself"})
     asked = people.asked(approval.pk, approval.stage, to.pk)
     if not asked.active or to.pk in spent(approval, scene.votes):
         raise InvalidDecision(
-            fields={"to": f"{_name(to)} cannot decide this: inactive, one who asked, or voted already"}
+            fields={"to": f"{Actor.of(to).name} cannot decide this: inactive, one who asked, or voted already"}
         )
     own = Assignment.objects.filter(approval=approval.pk, stage=approval.stage, user=to.pk).first()
     if asked.direct or (own is not None and own.ended_at is None and for_user is not None):
-        raise InvalidDecision(fields={"to": f"{_name(to)} is asked already"})
+        raise InvalidDecision(fields={"to": f"{Actor.of(to).name} is asked already"})
     if own is None:
         fresh = assignment(approval, approval.stage, Candidate(user_id=to.pk), source, for_user=for_user)
         scene.t.add_first(fresh)
     else:
         scene.t.set(own, source=source, for_user_id=for_user, ended_at=None, due_at=approval.expires_at)
         scene.t.write_first(own)
-
-
-def _name(user: Any) -> str:
-    return str(user.get_full_name() or user.get_username())

@@ -29,11 +29,6 @@ class Scene:
     actor: Actor
     who: Any
 
-    @property
-    def user_id(self) -> Any:
-        """The id of the person who acts."""
-        return getattr(self.who, "pk", None) or (int(self.actor.id) if self.actor.id.isdigit() else self.actor.id)
-
     def allow(self, act: str) -> None:
         """Raise what keeps this actor from this act; the expiry that is found on the way is done."""
         if act in acts.PENDING:

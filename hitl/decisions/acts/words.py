@@ -16,7 +16,7 @@ def comment(approval: Approval | uuid.UUID | str, *, actor: Any, text: str) -> C
     """
     with act(approval, "comment", actor=actor) as scene:
         check_text(text, "text", needed=True)
-        row = Comment(approval=scene.approval, author_id=scene.user_id, text=text.strip(), at=scene.t.now)
+        row = Comment(approval=scene.approval, author_id=scene.actor.user_pk, text=text.strip(), at=scene.t.now)
         scene.t.add(row)
         scene.record("hitl.approval.commented", text=row.text)
     return row
@@ -25,9 +25,9 @@ def comment(approval: Approval | uuid.UUID | str, *, actor: Any, text: str) -> C
 def watch(approval: Approval | uuid.UUID | str, *, actor: Any) -> bool:
     """Be told what becomes of a request; False when one watches already. Raises UnknownApproval and NotAllowed."""
     with act(approval, "watch", actor=actor) as scene:
-        fresh = not Watch.objects.filter(approval=scene.approval, user=scene.user_id).exists()
+        fresh = not Watch.objects.filter(approval=scene.approval, user=scene.actor.user_pk).exists()
         if fresh:
-            scene.t.add(Watch(approval=scene.approval, user_id=scene.user_id, at=scene.t.now))
+            scene.t.add(Watch(approval=scene.approval, user_id=scene.actor.user_pk, at=scene.t.now))
             scene.record("hitl.approval.watched")
     return fresh
 
@@ -35,7 +35,7 @@ def watch(approval: Approval | uuid.UUID | str, *, actor: Any) -> bool:
 def unwatch(approval: Approval | uuid.UUID | str, *, actor: Any) -> bool:
     """Stop watching; False when one did not. Raises UnknownApproval and NotAllowed."""
     with act(approval, "watch", actor=actor) as scene:
-        gone, _ = Watch.objects.filter(approval=scene.approval, user=scene.user_id).delete()
+        gone, _ = Watch.objects.filter(approval=scene.approval, user=scene.actor.user_pk).delete()
         if gone:
             scene.record("hitl.approval.unwatched")
     return bool(gone)
