@@ -109,7 +109,7 @@ ACTS: dict[str, Act] = {
     "release": Act("Release", "Give back what is claimed.", "It is free again.", decisions.release),
     "remind": Act("Remind", "Tell those who are asked once more.", "They were reminded.", decisions.remind),
     "watch": Act(
-        "Watch", "Be told what becomes of it.", "You will be told what becomes of it.", decisions.watch, rule="watch"
+        "Watch", "Others see that you follow it.", "You are listed as following it.", decisions.watch, rule="watch"
     ),
     "unwatch": Act("Stop watching", "", "You do not watch it any more.", decisions.unwatch, rule="watch"),
     "delegate": Act(

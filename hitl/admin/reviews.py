@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -20,21 +21,18 @@ from hitl.admin.forms import DecisionForm
 from hitl.admin.inbox import bulk_view, inbox_view
 from hitl.admin.shown import answer_of, coming, family_of, revisions_of, silence_of, stages_of, steps_of, told
 from hitl.admin.site import review_site
-from hitl.decisions.decide import STEP_UP
 from hitl.decisions.inbox import mark_seen
 from hitl.exceptions import HitlError, InvalidDecision, NotAllowed, UnknownApproval
 from hitl.models import Approval, Decision
 from hitl.notifications.messages import requester_name
 from hitl.policies import Explanation, explain
 from hitl.policies.eligibility import verdict_problem
-from hitl.policies.stepup import confirm_password
+from hitl.policies.stepup import confirm_password, proved_at, remember
 
 if TYPE_CHECKING:
     _Base = admin.ModelAdmin[Approval]
 else:
     _Base = admin.ModelAdmin
-
-_MARK = "hitl_step_up"
 
 
 @admin.register(Approval, site=review_site)
@@ -169,32 +167,30 @@ class ReviewAdmin(_Base):
 def _find(pk: Any, request: HttpRequest, *, act: str = "", voting: bool = False) -> Approval:
     """The request, if this person may see it; trying an act on one they may not stands on record."""
     try:
-        if act:
-            decisions.attempt(pk, act, actor=request.user, voting=voting)
         approval = decisions.find_visible(pk, request.user)
     except UnknownApproval as error:
+        if act:
+            _leave_a_line(pk, act, request.user, voting=voting)
         raise Http404(error.message) from error
     related = ("run__workflow", "run__parent_step", "step", "requester", "agent_key", "claimed_by", "edited_by")
     return Approval.objects.select_related(*related).get(pk=approval.pk)
 
 
+def _leave_a_line(pk: Any, act: str, user: Any, *, voting: bool) -> None:
+    with suppress(UnknownApproval):
+        decisions.attempt(pk, act, actor=user, voting=voting)
+
+
 def _explained(request: HttpRequest, approval: Approval) -> Explanation:
     """As if the password had been given: its field stands in the form. Who has none cannot give it."""
     user: Any = request.user
-    return explain(approval, user, fresh=_mark(request) is not None or user.has_usable_password())
+    return explain(approval, user, fresh=proved_at(request.session) is not None or user.has_usable_password())
 
 
 def _form(request: HttpRequest, approval: Approval, explanation: Explanation, *, data: Any = None) -> DecisionForm:
     user: Any = request.user
-    asks = bool(approval.required.step_up) and _mark(request) is None and user.has_usable_password()
+    asks = bool(approval.required.step_up) and proved_at(request.session) is None and user.has_usable_password()
     return DecisionForm(data, approval=approval, explanation=explanation, password=asks)
-
-
-def _mark(request: HttpRequest) -> datetime | None:
-    """When the person last proved in this session that it is them; None where that was too long ago."""
-    kept = request.session.get(_MARK)
-    at = None if kept is None else datetime.fromisoformat(kept)
-    return at if at is not None and clock.now() - at < STEP_UP else None
 
 
 def _proved(request: HttpRequest, approval: Approval, form: DecisionForm) -> tuple[datetime | None, str]:
@@ -202,7 +198,7 @@ def _proved(request: HttpRequest, approval: Approval, form: DecisionForm) -> tup
     needed = verdict_problem(approval, form.said["verdict"], fresh=False) == "step_up_required"
     typed = form.cleaned_data.get("password", "")
     if not needed or "password" not in form.fields:
-        return _mark(request), ""
+        return proved_at(request.session), ""
     if not typed:
         return None, "Enter your password: this is too dangerous for an open session alone."
     try:
@@ -210,7 +206,7 @@ def _proved(request: HttpRequest, approval: Approval, form: DecisionForm) -> tup
     except NotAllowed as error:
         return None, error.message
     if at is not None:
-        request.session[_MARK] = at.isoformat()
+        remember(request.session, at)
     return at, "This is not your password."
 
 

@@ -11,7 +11,7 @@ from hitl.decisions import Outcome
 from hitl.decisions.inbox import visible
 from hitl.models import Approval, Assignment, Decision, Run, Step
 from hitl.policies import Explanation
-from hitl.policies.acts import has_rung
+from hitl.policies.acts import silence
 from hitl.transitions import latest
 
 _BOUND = ("type", "target", "impact", "reversible")
@@ -43,12 +43,12 @@ def told(outcome: Outcome) -> str:
 
 def silence_of(approval: Approval) -> str:
     """What becomes of a request that nobody answers, as one word."""
-    silence = approval.required.on_timeout
-    if silence == "escalate" and has_rung(approval):
+    meant = silence(approval)
+    if meant == "escalate":
         return "escalated"
     if approval.kind == "question":
         return "closed"
-    return "approved" if silence == "approve" else "refused"
+    return "approved" if meant == "approve" else "refused"
 
 
 def stages_of(approval: Approval, votes: list[Decision]) -> list[dict[str, Any]]:

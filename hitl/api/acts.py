@@ -159,7 +159,7 @@ class Comments(Act, generics.ListAPIView[Comment]):
 
 
 class Watch(Act):
-    """Be told what becomes of a request, or not any more."""
+    """Be listed as following a request, or not any more."""
 
     scopes = {"POST": "approvals:read", "DELETE": "approvals:read"}
     body = bodies.Nothing

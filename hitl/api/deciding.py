@@ -10,19 +10,16 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from hitl import clock, decisions
+from hitl import decisions
 from hitl.api import bodies
 from hitl.api import serializers as shapes
 from hitl.api.views import Door, people_only, read
 from hitl.decisions.bulk import Item
-from hitl.decisions.decide import STEP_UP
 from hitl.decisions.inbox import visible
 from hitl.exceptions import NotAllowed
 from hitl.models import ApiKey
 from hitl.policies import REASONS, explain
-from hitl.policies.stepup import confirm_password
-
-_MARK = "hitl_step_up"
+from hitl.policies.stepup import confirm_password, forget, proved_at, remember
 
 
 class Decisions(Door):
@@ -93,17 +90,15 @@ def step_up(request: Request, password: str) -> datetime | None:
     NotAllowed after too many."""
     at = confirm_password(request.user, password, request=request._request)
     if at is None:
-        request.session.pop(_MARK, None)
+        forget(request.session)
     else:
-        request.session[_MARK] = at.isoformat()
+        remember(request.session, at)
     return at
 
 
 def stepped_up(request: Request) -> datetime | None:
     """When this session's person last gave their password, if that is still good."""
-    text = None if isinstance(request.user, ApiKey) else request.session.get(_MARK)
-    at = datetime.fromisoformat(text) if text else None
-    return at if at is not None and clock.now() - at < STEP_UP else None
+    return None if isinstance(request.user, ApiKey) else proved_at(request.session)
 
 
 def _proved(request: Request, pk: uuid.UUID, password: str, verdict: str) -> datetime | None:

@@ -5,7 +5,7 @@ May call: `models`, `definition.canonical`, the clock.
 Never: statuses, rules, sockets. Nobody else writes an AuditRecord.
 """
 
-from hitl.audit.actors import SYSTEM, Actor, correlation
+from hitl.audit.actors import SYSTEM, Actor, correlation, person_name
 from hitl.audit.chain import Entry, append, hold, records_of, seal
 from hitl.audit.timeline import Line, timeline, timelines
 from hitl.audit.verify import Problem, Report, verify
@@ -20,6 +20,7 @@ __all__ = [
     "append",
     "correlation",
     "hold",
+    "person_name",
     "records_of",
     "seal",
     "timeline",

@@ -46,8 +46,13 @@ class Actor:
         if isinstance(who, ApiKey):
             return cls("key", str(who.pk), who.agent)
         if getattr(who, "pk", None) is not None and hasattr(who, "get_username"):
-            return cls("user", str(who.pk), who.get_full_name() or who.get_username())
+            return cls("user", str(who.pk), person_name(who))
         raise TypeError(f"{who!r} is no actor: pass a saved user, an API key or hitl.SYSTEM")
+
+
+def person_name(user: Any) -> str:
+    """What a person is called: their full name, or the one they log in with. They need not be saved."""
+    return str(user.get_full_name() or user.get_username())
 
 
 SYSTEM = Actor("system", "", "hitl")

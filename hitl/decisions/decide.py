@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from hitl.audit import Actor
@@ -25,10 +25,10 @@ from hitl.exceptions import NotAllowed
 from hitl.models import Approval, Decision
 from hitl.policies.acts import has_rung
 from hitl.policies.eligibility import REASONS, Facts, gather, place_of, verdict_problem, why_not
+from hitl.policies.stepup import is_fresh
 from hitl.states import ApprovalStatus, Verdict
 from hitl.transitions import Transition
 
-STEP_UP = timedelta(minutes=5)
 _OTHERS = {
     Verdict.RESPOND: (ApprovalStatus.ANSWERED, "hitl.approval.answered"),
     Verdict.REQUEST_REVISION: (ApprovalStatus.REVISION_REQUESTED, "hitl.approval.revision_requested"),
@@ -97,7 +97,7 @@ def _decide(t: Transition, approval: Approval, votes: list[Decision], who: Actor
     facts = gather(approval, who, votes)
     _allow(why_not(approval, who, facts))
     check_offered(approval, vote)
-    fresh = vote.reauthenticated_at is not None and t.now - vote.reauthenticated_at < STEP_UP
+    fresh = is_fresh(vote.reauthenticated_at, t.now)
     _allow(verdict_problem(approval, vote.verdict, fresh=fresh, revises=bool(vote.action_type)))
     effective = check_complete(approval, vote)
     terms = edited_terms(t, approval, effective) if effective else None

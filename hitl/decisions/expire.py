@@ -10,7 +10,7 @@ from hitl import notifications, progress
 from hitl.decisions.resolve import resolve
 from hitl.decisions.stages import climb, times
 from hitl.models import Approval, sql
-from hitl.policies.acts import has_rung
+from hitl.policies.acts import silence
 from hitl.states import ApprovalStatus, RunStatus
 from hitl.transitions import Transition, locked
 
@@ -39,12 +39,11 @@ def remind_due(approval: Approval) -> bool:
 
 def expire_now(t: Transition, approval: Approval) -> None:
     """Apply `on_timeout` in the caller's transition; the caller has compared the clocks."""
-    silence = approval.required.on_timeout
-    harmless = approval.risk == "low" and approval.reversible and not approval.unsatisfiable
-    if silence == "approve" and harmless:
+    meant = silence(approval)
+    if meant == "approve":
         why = "nobody answered in time, as its policy says"
         resolve(t, approval, ApprovalStatus.APPROVED, via="timeout", action="hitl.approval.passed", why=why)
-    elif silence == "escalate" and has_rung(approval):
+    elif meant == "escalate":
         stage = approval.required.stages[approval.stage]
         t.set(approval, stage_opened_at=t.now, expires_at=t.now + timedelta(seconds=stage.timeout or 0))
         climb(t, approval, sql.votes_of(approval.pk), why="nobody decided in time")

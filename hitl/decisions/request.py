@@ -10,7 +10,7 @@ from hitl import notifications
 from hitl.audit import Actor
 from hitl.conf import conf
 from hitl.decisions.edits import changed_paths
-from hitl.decisions.stages import assignment, enough_people, times
+from hitl.decisions.stages import assignment, enough_people, grant_times, times
 from hitl.definition import Action, GateSpec, Requirement, canonical
 from hitl.definition.binding import action_digest, bind, binding_digest
 from hitl.definition.canonical import parse
@@ -159,10 +159,7 @@ def _open(t: Transition, approval: Approval, candidates: tuple[tuple[Candidate, 
 
 def _pass(t: Transition, approval: Approval, candidates: tuple[tuple[Candidate, ...], ...]) -> None:
     """By rule or because it only informs: approved at once, and nobody decided it."""
-    t.move(approval, ApprovalStatus.APPROVED, decided_via="policy")
-    start = t.now + timedelta(seconds=approval.cool_off)
-    t.set(approval, not_before=start if approval.cool_off else None)
-    t.set(approval, execute_by=start + timedelta(seconds=approval.execute_within))
+    t.move(approval, ApprovalStatus.APPROVED, decided_via="policy", **grant_times(approval, t.now))
     subject = f"approval:{approval.pk}"
     if approval.required.auto:
         why = f"its policy says so ({approval.required.rule})"

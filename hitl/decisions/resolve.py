@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from hitl import parked, progress
 from hitl.audit import SYSTEM, Actor
+from hitl.decisions.stages import grant_times
 from hitl.definition.action import ENVELOPE
 from hitl.models import Approval, Step
 from hitl.states import ApprovalStatus, RunStatus, StepStatus
@@ -32,15 +32,9 @@ def resolve(
     **data: Any,
 ) -> None:
     """End a pending request and let its step go on. `action` names the audit record."""
-    not_before = t.now + timedelta(seconds=approval.cool_off)
     if to == ApprovalStatus.APPROVED:
-        t.set(
-            approval,
-            effective_bytes=effective,
-            effective_digest=effective_digest,
-            not_before=not_before if approval.cool_off else None,
-            execute_by=not_before + timedelta(seconds=approval.execute_within),
-        )
+        t.set(approval, effective_bytes=effective, effective_digest=effective_digest)
+        t.set(approval, **grant_times(approval, t.now))
     t.move(approval, to, decided_via=via)
     t.record(
         action,

@@ -25,6 +25,15 @@ def times(stage: Stage, opened_at: datetime, now: datetime, *, rung: int = 0) ->
     }
 
 
+def grant_times(approval: Approval, now: datetime) -> dict[str, datetime | None]:
+    """From when and until when what is approved now may start."""
+    start = now + timedelta(seconds=approval.cool_off)
+    return {
+        "not_before": start if approval.cool_off else None,
+        "execute_by": start + timedelta(seconds=approval.execute_within),
+    }
+
+
 def open_next(t: Transition, approval: Approval, votes: list[Decision], who: Actor, said: dict[str, Any]) -> None:
     """A stage agreed: ask the people of the next one. Its times count from now."""
     stage = approval.required.stages[approval.stage + 1]

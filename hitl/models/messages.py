@@ -58,7 +58,7 @@ class Comment(models.Model):
 
 
 class Watch(models.Model):
-    """Somebody wants to be told what becomes of a request."""
+    """Somebody follows a request."""
 
     approval = models.ForeignKey(Approval, models.PROTECT, related_name="watches")
     user = person(null=False, blank=False)

@@ -11,6 +11,7 @@ from django.utils import timezone
 from hitl.audit import Actor
 from hitl.definition.text import one_line
 from hitl.models import Approval, Notification
+from hitl.policies.acts import silence
 
 _QUIET = ("high", "critical")
 LEADS = {
@@ -40,7 +41,7 @@ def message(kind: str, approval: Approval, *, link: str) -> Message:
         "args": [] if approval.risk in _QUIET else list(approval.args.items()),
         "due": timezone.localtime(approval.expires_at),
         "workflow": approval.run.workflow.title,
-        "silence": approval.required.on_timeout,
+        "silence": silence(approval),
         "short_digest": approval.digest[:8],
         "asks": requester_name(approval),
         "lead": LEADS.get(kind, ""),

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from django.db.models import Q
@@ -19,7 +20,7 @@ from hitl.states import ApprovalStatus
 REMIND_EVERY = timedelta(minutes=15)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Scene:
     """One person or program before one request, at one moment."""
 
@@ -29,12 +30,12 @@ class Scene:
     operator: bool
     now: datetime
 
-    @property
+    @cached_property
     def vote(self) -> str:
-        """Why they may not vote, or an empty text."""
+        """Why they may not vote, or an empty text; most acts ask, and it may take queries."""
         return why_not(self.approval, self.actor, self.facts)
 
-    @property
+    @cached_property
     def own_side(self) -> bool:
         """Whether they belong to those who asked: in person, by their agent, or as that agent."""
         key = self.approval.agent_key_id
@@ -160,6 +161,16 @@ def has_rung(approval: Approval) -> bool:
     """Whether there is anybody left to escalate to at this stage."""
     stage = approval.required.stages[approval.stage]
     return approval.rung < len(stage.escalate) or bool(stage.fallback and not approval.fell_back)
+
+
+def silence(approval: Approval) -> str:
+    """What comes of it if nobody decides in time: `approve` (only what is harmless, and never what nobody could),
+    `escalate`, `expire` where the ladder has come to its end, or `reject`."""
+    meant = approval.required.on_timeout
+    if meant == "escalate":
+        return "escalate" if has_rung(approval) else "expire"
+    harmless = approval.risk == "low" and approval.reversible and not approval.unsatisfiable
+    return "approve" if meant == "approve" and harmless else "reject"
 
 
 def latest_deadline(approval: Approval) -> datetime:

@@ -13,8 +13,8 @@ from django.db.models import Q
 from hitl import clock
 from hitl.audit import Actor
 from hitl.models import Approval, Assignment, Decision, Delegation, people
-from hitl.policies.acts import ANYTIME, PENDING, Scene, act_problem, has_rung, is_operator
-from hitl.policies.eligibility import REASONS, gather, offered, own_people, verdict_problem, why_not
+from hitl.policies.acts import ANYTIME, PENDING, Scene, act_problem, is_operator, silence
+from hitl.policies.eligibility import REASONS, gather, offered, own_people, verdict_problem
 from hitl.states import Verdict
 
 _YES = (Verdict.APPROVE, Verdict.EDIT)
@@ -77,11 +77,12 @@ def explain(approval: Approval, who: Any, *, fresh: bool = False) -> Explanation
     votes = list(Decision.objects.filter(approval=approval.pk, withdrawn_at=None).order_by("decided_at"))
     scene = Scene(approval, actor, gather(approval, actor, votes), is_operator(who), clock.now())
     open_now = approval.is_pending and scene.now < approval.expires_at
-    reason = why_not(approval, actor, scene.facts) if open_now else "closed"
+    reason = scene.vote if open_now else "closed"
     stage = approval.required.stages[approval.stage]
     here = [vote for vote in votes if vote.stage == approval.stage]
     have = sum(vote.verdict in _YES for vote in here)
-    left = _left(approval, votes, max(_MOST_NAMES, stage.need)) if open_now else []
+    asked, out = (_asked(approval), spent(approval, votes)) if open_now else (([], []), set())
+    left = people.reachable(*asked, out, max(_MOST_NAMES, stage.need))
     return Explanation(
         verdicts={str(v): reason or verdict_problem(approval, v, fresh=fresh) for v in offered(approval)},
         acts={act: act_problem(act, scene) for act in (PENDING | ANYTIME)},
@@ -91,35 +92,30 @@ def explain(approval: Approval, who: Any, *, fresh: bool = False) -> Explanation
         refusals_need=stage.rejections,
         stage=approval.stage + 1,
         stages=len(approval.required.stages),
-        can_still=tuple(_names(_with_stand_ins(approval, votes, left)[:_MOST_NAMES])),
-        cannot=tuple(_cannot(approval, votes)) if open_now else (),
+        can_still=tuple(_names(_with_stand_ins(approval, left, out)[:_MOST_NAMES])),
+        cannot=tuple(_cannot(approval, votes, asked, out)) if open_now else (),
         satisfiable=not open_now or len(left) >= stage.need - have,
         next=tuple(_next(approval)) if open_now else (),
         stands_for=tuple(_names([user for user, _ in scene.facts.places])) if not scene.facts.direct else (),
     )
 
 
-def _left(approval: Approval, votes: list[Decision], most: int) -> list[Any]:
-    """Who can still bring an approval at this stage."""
-    users, groups = _asked(approval)
-    return people.reachable(users, groups, spent(approval, votes), most)
-
-
-def _with_stand_ins(approval: Approval, votes: list[Decision], left: list[Any]) -> list[Any]:
+def _with_stand_ins(approval: Approval, left: list[Any], out: set[Any]) -> list[Any]:
     """Those people, and whoever may vote in their place."""
-    if approval.required.by_requester:
+    if not left or approval.required.by_requester:
         return left
     handed = Assignment.objects.filter(approval=approval.pk, stage=approval.stage, ended_at=None, for_user__in=left)
     period = Delegation.objects.live(clock.now()).filter(from_user__in=left)
     also = {*handed.values_list("user", flat=True), *period.values_list("to_user", flat=True)}
-    return [*left, *people.reachable(also - {*left}, [], spent(approval, votes), _MOST_NAMES)]
+    return [*left, *people.reachable(also - {*left}, [], out, _MOST_NAMES)]
 
 
-def _cannot(approval: Approval, votes: list[Decision]) -> Iterator[tuple[str, str]]:
+def _cannot(
+    approval: Approval, votes: list[Decision], among: tuple[list[Any], list[Any]], out: set[Any]
+) -> Iterator[tuple[str, str]]:
     """Who is asked at this stage and cannot bring an approval, with the reason."""
-    users, groups = _asked(approval)
+    users, groups = among
     model = get_user_model()
-    out = spent(approval, votes)
     cannot = Q(pk__in=out) | (Q(is_active=False) if _can_be_deactivated() else Q())
     asked = model.objects.filter(Q(pk__in=users) | Q(groups__in=groups)).filter(cannot).distinct()
     own = own_people(approval) if approval.prevent_self_review else set()
@@ -155,12 +151,11 @@ def _next(approval: Approval) -> Iterator[Next]:
         yield Next("remind", approval.remind_at)
     if approval.escalate_at is not None:
         yield Next("escalate", approval.escalate_at)
-    silence = approval.required.on_timeout
-    if silence == "approve" and approval.unsatisfiable:  # what nobody could approve, silence does not
-        silence = "reject"
-    yield Next("expire" if silence == "escalate" and not has_rung(approval) else silence, approval.expires_at)
+    yield Next(silence(approval), approval.expires_at)
 
 
 def _names(users: Any) -> list[str]:
+    if not users:
+        return []
     rows = get_user_model().objects.filter(pk__in=list(users)).order_by("pk")
     return [Actor.of(user).name for user in rows]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib.auth import authenticate, get_user_model
@@ -11,8 +11,32 @@ from django.core.cache import cache
 from hitl import clock
 from hitl.exceptions import NotAllowed
 
+STEP_UP = timedelta(minutes=5)  # how long the proof is good
+_MARK = "hitl_step_up"
 _TRIES = 5
 _PAUSE = 15 * 60
+
+
+def is_fresh(at: datetime | None, now: datetime) -> bool:
+    """Whether a proof given then is still good."""
+    return at is not None and now - at < STEP_UP
+
+
+def remember(session: Any, at: datetime) -> None:
+    """Keep in a session that its person has just proved themselves."""
+    session[_MARK] = at.isoformat()
+
+
+def forget(session: Any) -> None:
+    """Drop what the session keeps of it."""
+    session.pop(_MARK, None)
+
+
+def proved_at(session: Any) -> datetime | None:
+    """When the session's person last proved themselves; None where that is not good any more."""
+    kept = session.get(_MARK)
+    at = None if kept is None else datetime.fromisoformat(kept)
+    return at if is_fresh(at, clock.now()) else None
 
 
 def confirm_password(user: Any, password: str, *, request: Any = None) -> datetime | None:

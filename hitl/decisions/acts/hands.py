@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from hitl import notifications
-from hitl.audit import Actor
+from hitl.audit import person_name
 from hitl.decisions.acts.scene import Scene, act, check_text
 from hitl.decisions.stages import assignment, enough_people
 from hitl.exceptions import InvalidDecision
@@ -46,7 +46,7 @@ def delegate(approval: Approval | uuid.UUID | str, *, actor: Any, to: Any, reaso
     """
     with act(approval, "delegate", actor=actor, reason=reason) as scene:
         _add(scene, to, "delegate", for_user=scene.actor.user_pk)
-        scene.record("hitl.approval.delegated", to=Actor.of(to).name, to_user=str(to.pk), why=reason.strip())
+        scene.record("hitl.approval.delegated", to=person_name(to), to_user=str(to.pk), why=reason.strip())
         notifications.tell(scene.t, "escalated", scene.approval, part=scene.t.now.isoformat(), to=to)
     return scene.approval
 
@@ -57,7 +57,7 @@ def assign(approval: Approval | uuid.UUID | str, *, actor: Any, to: Any, reason:
         check_text(reason, "reason", needed=True)
         _add(scene, to, "assigned")
         enough_people(scene.t, scene.approval, scene.votes)
-        scene.record("hitl.approval.assigned", to=Actor.of(to).name, to_user=str(to.pk), why=reason.strip())
+        scene.record("hitl.approval.assigned", to=person_name(to), to_user=str(to.pk), why=reason.strip())
         notifications.tell(scene.t, "escalated", scene.approval, part=scene.t.now.isoformat(), to=to)
     return scene.approval
 
@@ -69,11 +69,11 @@ def _add(scene: Scene, to: Any, source: str, *, for_user: Any = None) -> None:
     asked = people.asked(approval.pk, approval.stage, to.pk)
     if not asked.active or to.pk in spent(approval, scene.votes):
         raise InvalidDecision(
-            fields={"to": f"{Actor.of(to).name} cannot decide this: inactive, one who asked, or voted already"}
+            fields={"to": f"{person_name(to)} cannot decide this: inactive, one who asked, or voted already"}
         )
     own = Assignment.objects.filter(approval=approval.pk, stage=approval.stage, user=to.pk).first()
     if asked.direct or (own is not None and own.ended_at is None and for_user is not None):
-        raise InvalidDecision(fields={"to": f"{Actor.of(to).name} is asked already"})
+        raise InvalidDecision(fields={"to": f"{person_name(to)} is asked already"})
     if own is None:
         fresh = assignment(approval, approval.stage, Candidate(user_id=to.pk), source, for_user=for_user)
         scene.t.add_first(fresh)

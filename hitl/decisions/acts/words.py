@@ -23,7 +23,7 @@ def comment(approval: Approval | uuid.UUID | str, *, actor: Any, text: str) -> C
 
 
 def watch(approval: Approval | uuid.UUID | str, *, actor: Any) -> bool:
-    """Be told what becomes of a request; False when one watches already. Raises UnknownApproval and NotAllowed."""
+    """Be listed as following a request; False when one does already. Raises UnknownApproval and NotAllowed."""
     with act(approval, "watch", actor=actor) as scene:
         fresh = not Watch.objects.filter(approval=scene.approval, user=scene.actor.user_pk).exists()
         if fresh:

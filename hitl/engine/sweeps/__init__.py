@@ -13,15 +13,15 @@ from datetime import timedelta
 
 from hitl import clock
 from hitl.conf import conf
-from hitl.engine.sweeps import children, deadlines, expire, ladder, notices, rescue, ring, wake
+from hitl.engine.sweeps import children, deadlines, escalate, expire, notices, remind, rescue, ring, wake
 from hitl.models import SweepMark
 
 log = logging.getLogger(__name__)
 
 DUTIES: dict[str, Callable[[], int]] = {
     "expire": expire.run,
-    "remind": ladder.remind,
-    "escalate": ladder.escalate,
+    "remind": remind.run,
+    "escalate": escalate.run,
     "wake": wake.run,
     "rescue": rescue.run,
     "deadlines": deadlines.run,

@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import CommandError
 
 from hitl import clock, decisions
+from hitl.exceptions import UnknownApproval
 from hitl.management.cli.base import (
     Out,
     command,
@@ -113,8 +114,11 @@ def _respond(options: argparse.Namespace, out: Out) -> int:
 def _decide(options: argparse.Namespace, out: Out, verdict: str, **vote: Any) -> int:
     user = signed_in(options)
     proven = clock.now()
-    decisions.attempt(options.approval, verdict, actor=user, voting=True)
-    row = decisions.find_visible(options.approval, user)
+    try:
+        row = decisions.find_visible(options.approval, user)
+    except UnknownApproval:
+        decisions.attempt(options.approval, verdict, actor=user, voting=True)  # which refuses on record
+        raise
     given = options.digest.lower()
     digest = row.digest if len(given) >= _FEWEST and row.digest.startswith(given) else options.digest
     outcome = decisions.decide(
