@@ -2,7 +2,9 @@
 
 from django.urls import path
 
-from hitl.api import acts, control, deciding, delegations, views
+from hitl.api.approvals import acts, deciding, delegations
+from hitl.api.approvals import views as approvals
+from hitl.api.runs import control, output, views
 
 urlpatterns = [
     path("runs/", views.Runs.as_view(), name="api-runs"),
@@ -11,12 +13,12 @@ urlpatterns = [
     path("runs/<uuid:pk>/retry/", control.Retry.as_view(), name="api-retry"),
     path("runs/<uuid:pk>/fork/", control.Fork.as_view(), name="api-fork"),
     path("runs/<uuid:pk>/signals/<str:name>/", views.Signals.as_view(), name="api-signals"),
-    path("runs/<uuid:pk>/events/<path:key>/", control.OneEvent.as_view(), name="api-event"),
-    path("runs/<uuid:pk>/stream/", control.Stream.as_view(), name="api-stream"),
-    path("runs/<uuid:pk>/timeline/", control.Timeline.as_view(), name="api-timeline"),
-    path("runs/<uuid:pk>/feedback/", control.Opinions.as_view(), name="api-feedback"),
+    path("runs/<uuid:pk>/events/<path:key>/", output.OneEvent.as_view(), name="api-event"),
+    path("runs/<uuid:pk>/stream/", output.Stream.as_view(), name="api-stream"),
+    path("runs/<uuid:pk>/timeline/", output.Timeline.as_view(), name="api-timeline"),
+    path("runs/<uuid:pk>/feedback/", output.Opinions.as_view(), name="api-feedback"),
     path("steps/<uuid:pk>/resolve/", control.Resolve.as_view(), name="api-resolve"),
-    path("approvals/", views.Approvals.as_view(), name="api-approvals"),
+    path("approvals/", approvals.Approvals.as_view(), name="api-approvals"),
     path("approvals/bulk/", deciding.DecideAll.as_view(), name="api-bulk"),
     path("approvals/bulk/preflight/", deciding.Preflight.as_view(), name="api-preflight"),
     path("approvals/<uuid:pk>/", acts.OneApproval.as_view(), name="api-approval"),

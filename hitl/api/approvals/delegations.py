@@ -9,11 +9,11 @@ from rest_framework import generics
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from hitl.api import bodies
-from hitl.api import serializers as shapes
-from hitl.api.acts import find_person, unknown_person
+from hitl.api.approvals.acts import find_person, unknown_person
+from hitl.api.door import Door, people_only, read
 from hitl.api.pagination import Numbered
-from hitl.api.views import Door, people_only, read
+from hitl.api.shapes import answers as shapes
+from hitl.api.shapes import bodies
 from hitl.exceptions import NotAllowed, NotFound
 from hitl.models import Delegation
 from hitl.policies import REASONS, delegations

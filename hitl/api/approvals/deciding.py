@@ -11,9 +11,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from hitl import decisions
-from hitl.api import bodies
-from hitl.api import serializers as shapes
-from hitl.api.views import Door, people_only, read
+from hitl.api.door import Door, people_only, read
+from hitl.api.shapes import answers as shapes
+from hitl.api.shapes import bodies
 from hitl.decisions.bulk import Item
 from hitl.decisions.inbox import visible
 from hitl.exceptions import NotAllowed

@@ -14,11 +14,11 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from hitl import decisions
-from hitl.api import bodies
-from hitl.api import serializers as shapes
-from hitl.api.deciding import stepped_up
+from hitl.api.approvals.deciding import stepped_up
+from hitl.api.door import Door, read
 from hitl.api.pagination import Oldest
-from hitl.api.views import Door, read
+from hitl.api.shapes import answers as shapes
+from hitl.api.shapes import bodies
 from hitl.exceptions import InvalidDecision
 from hitl.models import Approval, Comment
 from hitl.policies import explain

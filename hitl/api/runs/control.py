@@ -1,0 +1,94 @@
+"""What may be done to runs."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from hitl import engine
+from hitl.api.door import Door, read
+from hitl.api.runs.views import find_run, runs_of
+from hitl.api.shapes import answers as shapes
+from hitl.api.shapes import bodies
+from hitl.exceptions import BadInput, NotAllowed, UnknownStep
+from hitl.models import ApiKey, Run, Step
+
+_PAGE = 200
+_LARGEST_ID = 2**63 - 1
+
+
+class Cancel(Door):
+    """End a run."""
+
+    scopes = {"POST": "runs:control"}
+
+    def post(self, request: Request, pk: uuid.UUID) -> Response:
+        """200 with the run as it ended."""
+        run = find_controlled(request.user, pk)
+        given = read(bodies.Because, request)
+        engine.cancel(run, actor=request.user, reason=given["reason"])
+        return _run(run.pk)
+
+
+class Retry(Door):
+    """Try a run again that ended badly."""
+
+    scopes = {"POST": "runs:control"}
+
+    def post(self, request: Request, pk: uuid.UUID) -> Response:
+        """201 with the new run."""
+        run = find_controlled(request.user, pk)
+        read(bodies.Nothing, request)
+        return _run(engine.retry(run, actor=request.user).pk, status=201)
+
+
+class Fork(Door):
+    """Begin a new run at a step of this one."""
+
+    scopes = {"POST": "runs:control"}
+
+    def post(self, request: Request, pk: uuid.UUID) -> Response:
+        """201 with the new run."""
+        run = find_controlled(request.user, pk)
+        given = read(bodies.ForkRun, request)
+        made = engine.fork(run, given["step"], actor=request.user, patch=given["patch"])
+        return _run(made.pk, status=201)
+
+
+class Resolve(Door):
+    """Say what became of an uncertain step. Operators only: `runs:control` lets a key come so far to be told so."""
+
+    scopes = {"POST": "runs:control"}
+
+    def post(self, request: Request, pk: uuid.UUID) -> Response:
+        """200 with the run as it goes on."""
+        step = Step.objects.filter(pk=pk, run__in=runs_of(request.user)).first()
+        if step is None:
+            raise UnknownStep(f"there is no step {pk} that you may see")
+        if isinstance(request.user, ApiKey):
+            raise NotAllowed("a person says what became of it, never a program", reason="agent")
+        if not request.user.has_perm("hitl.operate"):
+            raise NotAllowed("only operators say what became of a step", reason="not_operator")
+        if Step.objects.filter(run=step.run_id, name=step.name, revision__gt=step.revision).exists():
+            raise BadInput("this step was begun again since; look at its newest revision")
+        given = read(bodies.ResolveStep, request)
+        engine.resolve(step.run_id, step.name, actor=request.user, **given)
+        return _run(step.run_id)
+
+
+def find_controlled(who: Any, pk: uuid.UUID) -> Run:
+    """A run this principal may act upon: a key's own, one's own, or any with the operator's permission.
+
+    Raises UnknownRun for what it may not even see, NotAllowed for what it may only see.
+    """
+    run = find_run(who, pk)
+    if not isinstance(who, ApiKey) and run.requester_id != who.pk and not who.has_perm("hitl.operate"):
+        raise NotAllowed("only who asked for this run and operators may do that", reason="not_operator")
+    return run
+
+
+def _run(pk: uuid.UUID, *, status: int = 200) -> Response:
+    return Response(shapes.RunDetail(Run.objects.select_related("workflow").get(pk=pk)).data, status=status)
