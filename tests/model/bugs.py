@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from importlib import import_module
 from typing import Any
@@ -24,14 +24,10 @@ def _everywhere(name: str, wrong: Any, *modules: Any) -> Any:
 
     @contextmanager
     def planted() -> Iterator[None]:
-        patches = [mock.patch.object(module, name, wrong) for module in modules]
-        for patch in patches:
-            patch.start()
-        try:
+        with ExitStack() as patches:  # where one of them has no such name, the others are taken back
+            for module in modules:
+                patches.enter_context(mock.patch.object(module, name, wrong))
             yield
-        finally:
-            for patch in reversed(patches):
-                patch.stop()
 
     return planted
 
@@ -40,7 +36,7 @@ def _without(*reasons: str) -> Any:
     """Eligibility that has forgotten a rule."""
     right = eligibility.why_not
     wrong = lambda *given: "" if right(*given) in reasons else right(*given)  # noqa: E731
-    return _everywhere("why_not", wrong, eligibility, decide, acts, explain)
+    return _everywhere("why_not", wrong, eligibility, decide, acts)
 
 
 def _one_no_is_enough(stage: Any, verdicts: Any) -> Any:
