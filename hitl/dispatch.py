@@ -15,6 +15,7 @@ from django.db import transaction
 
 from hitl.conf import conf
 from hitl.crashpoints import crashpoint
+from hitl.definition.specs import EXTERNAL
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +25,10 @@ _MARK_SECONDS = 5
 
 
 def ring(queue: str) -> None:
-    """After the transaction commits, wake a worker of this queue. Never raises: a broker that is down costs nothing
-    but the time until the next sweep."""
+    """After the transaction commits, wake a worker of this queue; programs outside look for themselves. Never raises: a
+    broker that is down costs nothing but the time until the next sweep."""
+    if queue.startswith(EXTERNAL):
+        return
     transaction.on_commit(partial(_send, WORK, queue), robust=True)
 
 

@@ -99,7 +99,8 @@ class Machinery:
 
 def queues() -> list[str]:
     """Every queue any registered workflow uses, and our own two."""
-    used = {step.queue for workflow in registry.registered() for step in workflow.definition().steps}
+    steps = [step for workflow in registry.registered() for step in workflow.definition().steps]
+    used = {step.queue for step in steps if not step.external}
     return sorted(used | {"default", "notices", "sweep"})
 
 

@@ -164,6 +164,42 @@ class AlreadyConsumed(HitlError):
     code = "already_consumed"
 
 
+class NotDecided(HitlError):
+    """Nobody has decided this yet; wait for it, and take it then."""
+
+    code = "not_decided"
+
+
+class BatchOpen(HitlError):
+    """The batch is released as a whole, and not all of it is asked and decided yet."""
+
+    code = "batch_open"
+
+
+class TooEarly(HitlError):
+    """The approval may still be taken back; `details["not_before"]` says when it may be used."""
+
+    code = "too_early"
+
+
+class Frozen(HitlError):
+    """Operators have stopped this for now: nothing may start. Try again later."""
+
+    code = "frozen"
+
+
+class OverLimit(HitlError):
+    """This key has as much open as it may have; wait until people have decided some of it."""
+
+    code = "over_limit"
+
+
+class InFlight(HitlError):
+    """The same request, with the same idempotency key, is being worked on just now; try again in a moment."""
+
+    code = "in_flight"
+
+
 class IdempotencyConflict(HitlError):
     """The idempotency key was used for another request."""
 

@@ -123,7 +123,7 @@ def restart(t: Transition, name: str, instructions: str, *, why: str) -> None:
     rows = []
     for old in (t.step(old) for old in again):
         spec = t.definition.by_name[old.name]
-        fresh = Step(run=t.run, name=old.name, kind=old.kind, queue=spec.queue, guarded=spec.guarded)
+        fresh = Step(run=t.run, name=old.name, kind=old.kind, queue=spec.row_queue, guarded=spec.guarded)
         fresh.revision = old.revision + 1
         fresh.instructions = instructions if old.name == name else ""
         rows.append(fresh)

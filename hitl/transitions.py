@@ -13,7 +13,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -120,13 +120,13 @@ class Transition:
         step.status = StepStatus.SUCCEEDED
         self.set(step, output=output, ended_at=self.now)
 
-    def lease(self, step: Step) -> None:
+    def lease(self, step: Step, lease: timedelta | None = None) -> None:
         """Move a step to running under a fresh lease; the caller holds the run's lock and commits synchronously."""
         self.move(
             step,
             StepStatus.RUNNING,
             lease_token=uuid.uuid4(),
-            lease_expires_at=self.now + conf.LEASE,
+            lease_expires_at=self.now + (lease or conf.LEASE),
             started_at=step.started_at or self.now,
         )
 
@@ -254,11 +254,13 @@ def created(run: Run, steps: list[Step]) -> Iterator[Transition]:
     crashpoint("after_commit")
 
 
-def claim_plain(step_id: uuid.UUID, freezes: Iterable[str] = ("all",)) -> Step | None:
+def claim_plain(
+    step_id: uuid.UUID, freezes: Iterable[str] = ("all",), *, lease: timedelta | None = None
+) -> Step | None:
     """Claim a step that needs no grant and may be repeated: one statement, no run lock, no record of its own (the
     outcome's record tells of the start). None: somebody else was first, it is not ready any more, or one of `freezes`
     stands."""
-    return sql.claim_step(step_id, uuid.uuid4(), conf.LEASE, freezes)
+    return sql.claim_step(step_id, uuid.uuid4(), lease or conf.LEASE, freezes)
 
 
 def move_notification(row: Notification, to: str, **fields: Any) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any, TypeVar
 
 from django.db.models import Model, QuerySet
@@ -9,9 +11,11 @@ from rest_framework.authentication import SessionAuthentication
 from rest_framework.permissions import BasePermission
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from hitl.api.authentication import ApiKeyAuthentication
+from hitl.api.idempotency import key_of, once
 from hitl.api.parsers import StrictJSONParser
 from hitl.api.problems import handler
 from hitl.api.shapes import bodies
@@ -50,9 +54,30 @@ class Door(APIView):
     renderer_classes = [JSONRenderer]
     scopes: dict[str, str] = {}
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Every POST takes an `Idempotency-Key`."""
+        super().__init_subclass__(**options)
+        if "post" in cls.__dict__:
+            cls.post = _answered_once(cls.post)  # type: ignore[attr-defined]
+
     def get_exception_handler(self) -> Any:
         """Every error is a problem document."""
         return handler
+
+
+def _answered_once(post: Callable[..., Response]) -> Callable[..., Response]:
+    @wraps(post)
+    def answer(self: Door, request: Request, *args: Any, **kwargs: Any) -> Response:
+        def work() -> Response:
+            try:
+                return post(self, request, *args, **kwargs)
+            except Exception as error:  # a refusal is an answer, and what it wrote stays; anything else is raised on
+                return self.handle_exception(error)
+
+        key = key_of(request)
+        return post(self, request, *args, **kwargs) if key is None else once(request, key, work)
+
+    return answer
 
 
 def narrowed(rows: QuerySet[Row], request: Request, **columns: str) -> QuerySet[Row]:
@@ -64,14 +89,6 @@ def narrowed(rows: QuerySet[Row], request: Request, **columns: str) -> QuerySet[
     return rows
 
 
-def idempotency_key(request: Request) -> str | None:
-    """The `Idempotency-Key` header; raises BadInput for one that is no key."""
-    key = request.headers.get("Idempotency-Key")
-    if key is not None and not 1 <= len(key) <= 200:
-        raise BadInput(f"the Idempotency-Key has 1 to 200 characters, not {len(key)}")
-    return key
-
-
 def read(shape: type[bodies.Closed], request: Request) -> dict[str, Any]:
     """The body as this shape; raises what becomes a problem saying which field is wrong."""
     if not isinstance(request.data, dict):
@@ -79,6 +96,13 @@ def read(shape: type[bodies.Closed], request: Request) -> dict[str, Any]:
     reader = shape(data=request.data)
     reader.is_valid(raise_exception=True)
     return dict(reader.validated_data)
+
+
+def agents_only(request: Request) -> ApiKey:
+    """The key; raises NotAllowed for a person: what stands behind this door is for programs."""
+    if not isinstance(request.user, ApiKey):
+        raise NotAllowed(REASONS["only_agents"], reason="only_agents")
+    return request.user
 
 
 def people_only(request: Request) -> None:

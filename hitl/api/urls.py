@@ -2,9 +2,10 @@
 
 from django.urls import path
 
-from hitl.api.approvals import acts, deciding, delegations
+from hitl.api.approvals import acts, asking, deciding, delegations
 from hitl.api.approvals import views as approvals
 from hitl.api.runs import control, output, views
+from hitl.api.work import steps
 
 urlpatterns = [
     path("runs/", views.Runs.as_view(), name="api-runs"),
@@ -18,10 +19,25 @@ urlpatterns = [
     path("runs/<uuid:pk>/timeline/", output.Timeline.as_view(), name="api-timeline"),
     path("runs/<uuid:pk>/feedback/", output.Opinions.as_view(), name="api-feedback"),
     path("steps/<uuid:pk>/resolve/", control.Resolve.as_view(), name="api-resolve"),
+    path("steps/claim/", steps.Claim.as_view(), name="api-claim-step"),
+    path("steps/<uuid:pk>/heartbeat/", steps.Heartbeat.as_view(), name="api-heartbeat"),
+    path("steps/<uuid:pk>/checkpoint/", steps.Checkpoint.as_view(), name="api-checkpoint"),
+    path("steps/<uuid:pk>/stream/", steps.Put.as_view(), name="api-put"),
+    path("steps/<uuid:pk>/event/", steps.Publish.as_view(), name="api-publish"),
+    path("steps/<uuid:pk>/results/", steps.Results.as_view(), name="api-results"),
+    path("steps/<uuid:pk>/wait/", steps.Wait.as_view(), name="api-wait"),
+    path("steps/<uuid:pk>/ask/", steps.Ask.as_view(), name="api-ask"),
+    path("steps/<uuid:pk>/approve/", steps.Approve.as_view(), name="api-approve"),
+    path("steps/<uuid:pk>/complete/", steps.Complete.as_view(), name="api-complete"),
+    path("steps/<uuid:pk>/continue/", steps.GoOn.as_view(), name="api-continue"),
+    path("steps/<uuid:pk>/fail/", steps.Fail.as_view(), name="api-fail"),
     path("approvals/", approvals.Approvals.as_view(), name="api-approvals"),
     path("approvals/bulk/", deciding.DecideAll.as_view(), name="api-bulk"),
     path("approvals/bulk/preflight/", deciding.Preflight.as_view(), name="api-preflight"),
     path("approvals/<uuid:pk>/", acts.OneApproval.as_view(), name="api-approval"),
+    path("approvals/<uuid:pk>/consume/", asking.Consume.as_view(), name="api-consume"),
+    path("approvals/<uuid:pk>/result/", asking.Result.as_view(), name="api-result"),
+    path("approvals/<uuid:pk>/revise/", asking.Revise.as_view(), name="api-revise"),
     path("approvals/<uuid:pk>/decisions/", deciding.Decisions.as_view(), name="api-decisions"),
     path("approvals/<uuid:pk>/explain/", acts.Explain.as_view(), name="api-explain"),
     path("approvals/<uuid:pk>/claim/", acts.Claim.as_view(), name="api-claim"),

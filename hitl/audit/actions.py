@@ -55,6 +55,7 @@ SENTENCES: dict[str, str] = {
     "hitl.approval.expired": "*{title}* expired: {why}",
     "hitl.approval.cancelled": "*{title}* was cancelled: {why}",
     "hitl.approval.superseded": "*{title}* was replaced by revision {revision}",
+    "hitl.approval.taken": "{actor} took the answer to *{title}*: it was {outcome}",
     "hitl.approval.revoked": "{actor} revoked the approval of *{title}*: {why}",
     "hitl.decision.refused": "{actor} tried to {verdict} *{title}* and was refused: {why}",
     "hitl.act.refused": "{actor} tried to {act} *{title}* and was refused: {why}",

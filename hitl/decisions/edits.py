@@ -68,6 +68,11 @@ def changed_paths(before: Any, after: Any, path: str = "") -> Iterator[str]:
         yield path
 
 
+def misfits(schema: Any, args: dict[str, Any]) -> dict[str, str]:
+    """What of these arguments does not fit a schema, by path."""
+    return dict(_schema_problems(schema, args))
+
+
 def _schema_problems(schema: Any, args: dict[str, Any]) -> Iterator[tuple[str, str]]:
     validator = Draft202012Validator(schema or {}, format_checker=FormatChecker(), registry=Registry())
     try:

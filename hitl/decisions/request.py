@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -32,6 +32,7 @@ class Proposal:
     risk: str
     requirement: Requirement
     candidates: tuple[tuple[Candidate, ...], ...]
+    columns: dict[str, Any] = field(default_factory=dict)  # what an agent outside hands in beside it
 
     @property
     def passes(self) -> bool:
@@ -62,13 +63,13 @@ def _candidates(requirement: Requirement, run: Run) -> tuple[tuple[Candidate, ..
     return tuple(tuple(resolve(stage.reviewers, requester=person)) for stage in requirement.stages)
 
 
-def request(t: Transition, step: Step, proposal: Proposal, *, key: str = "") -> Approval:
+def request(t: Transition, step: Step, proposal: Proposal, *, key: str = "", old: Approval | None = None) -> Approval:
     """Open the request in the caller's transition: approval, assignments, outbox and audit commit together.
 
     A pending request of the same step and key is replaced by the next revision. Where the policy lets it pass, or the
     level only informs, it is approved at once, on record, without a decision. The caller moves the step.
     """
-    old = _newest(step, key)
+    old = old or _newest(step, key)
     approval = _approval(t, step, proposal, key, old)
     if old is not None and old.status == ApprovalStatus.PENDING:
         _supersede(t, old, approval, via="revision")
@@ -209,7 +210,7 @@ def _approval(t: Transition, step: Step, proposal: Proposal, key: str, old: Appr
     revision = old.revision + 1 if old else 1
     within = gate.execute_within or conf.EXECUTE_WITHIN.total_seconds()
     body = _bytes(t, step, action, key=key, revision=revision, within=within)
-    return Approval(
+    row = Approval(
         run=run,
         step=step,
         key=key,
@@ -243,6 +244,9 @@ def _approval(t: Transition, step: Step, proposal: Proposal, key: str, old: Appr
         cool_off=gate.cool_off,
         execute_within=within,
     )
+    for name, value in proposal.columns.items():
+        setattr(row, name, value)
+    return row
 
 
 def _bytes(t: Transition, step: Step, action: Action, *, key: str, revision: int, within: float) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from hitl import parked, progress
@@ -48,32 +49,42 @@ def resolve(
     )
     step = t.step_by_id(approval.step_id)
     if step is not None and step.status == StepStatus.WAITING:
-        _go_on(t, approval, step, to, why)
+        _go_on(t, approval, step, to, why, data.get("response"))
 
 
-def _go_on(t: Transition, approval: Approval, step: Step, to: ApprovalStatus, why: str) -> None:
+def _go_on(t: Transition, approval: Approval, step: Step, to: ApprovalStatus, why: str, response: Any) -> None:
     if approval.key:  # asked inside a handler: it is entered again and reads the answer
         wake_handler(t, approval, step, granted=to == ApprovalStatus.APPROVED and approval.kind == "approval")
     elif to == ApprovalStatus.APPROVED:
         t.move(step, StepStatus.SUCCEEDED, output=envelope(approval))
         progress.follow(t, not_before=approval.not_before)
+    elif to == ApprovalStatus.ANSWERED:
+        t.move(step, StepStatus.SUCCEEDED, output=response)
+        progress.follow(t)
     elif to == ApprovalStatus.REVISION_REQUESTED:
-        _revise(t, step, why)
+        _revise(t, approval, step, why)
     else:
         status, code = _ENDS[to]
         t.move(step, StepStatus.FAILED, failure_code=code, failure_text=why)
         progress.refuse_step(t, step, status, code, why or code)
 
 
-def _revise(t: Transition, gate: Step, why: str) -> None:
-    """Back to the step that proposed, with the reviewer's instructions; a bounded number of times."""
-    asks = t.spec(gate).asks
-    if asks is None or gate.revision > asks.max_revisions:
+def _revise(t: Transition, approval: Approval, gate: Step, why: str) -> None:
+    """Back to the step that proposed, with the reviewer's instructions; a bounded number of times. An agent outside
+    has as long to propose again as people have to decide."""
+    spec = t.spec(gate)
+    asks = spec.asks
+    made = gate.revision if spec.after else approval.revision
+    if asks is None or made > asks.max_revisions:
         t.move(gate, StepStatus.FAILED, failure_code="max_revisions", failure_text=why)
         progress.refuse_step(t, gate, RunStatus.REJECTED, "max_revisions", why)
         return
+    if not spec.after:
+        again = timedelta(seconds=approval.required.stages[0].timeout or 0)
+        t.set(gate, waiting_for="revision", wake_at=t.now + again)
+        return
     t.move(gate, StepStatus.CANCELLED)
-    progress.restart(t, asks.revise or t.spec(gate).after[0], why, why=f"a revision was requested: {why}")
+    progress.restart(t, asks.revise or spec.after[0], why, why=f"a revision was requested: {why}")
     progress.follow(t)
 
 

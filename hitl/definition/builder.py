@@ -86,15 +86,17 @@ class Workflow(Kinds):
         `gate=Gate(...)` puts a gate in front of it, `gate="name"` one that stands already. `when(ctx)` false skips it.
         A raising handler is tried `max_attempts` times, `backoff` doubling in between. A worker that dies inside a step
         that is not `repeatable` leaves it uncertain, for a person to resolve. `escalation` is the ladder (functions for
-        other agents, `Human(...)` for people) climbed while `escalate_when(result)` holds.
+        other agents, `Human(...)` for people) climbed while `escalate_when(result)` holds. `external=True` needs a name
+        and no handler: a program outside claims it from `queue` over the API.
         """
         options = dict(locals())
-        if handler is None:
+        if handler is None and not spec.get("external"):
             for own in ("self", "handler", "spec"):
                 del options[own]
             return lambda handler: self.step(handler, **options, **spec)
         name = name or getattr(handler, "__name__", "")
         where = f"step {name!r} of workflow {self.name!r}"
+        _check_outside(where, handler, name, queue, escalation, spec)
         if max_attempts < 1:
             raise InvalidWorkflow(f"{where}: max_attempts is {max_attempts}; at least 1 is needed")
         check_durations(where, timeout=timeout)
@@ -112,10 +114,12 @@ class Workflow(Kinds):
             rungs=rung_names(where, ladder),
             **spec,
         )
-        self.handlers[name] = handler
-        self.ladders[name] = (ladder, escalate_when)
         if when is not None:
             self.whens[name] = when
+        if handler is None:
+            return self._ref(name)
+        self.handlers[name] = handler
+        self.ladders[name] = (ladder, escalate_when)
         return handler
 
     def approval(
@@ -290,6 +294,15 @@ def _dropped(given: Any, by_alias: Any, by_name: Any, path: str = "") -> Iterato
             yield from _dropped(item, one, other, f"{path}{number}.")
 
 
+def _check_outside(where: str, handler: Any, name: str, queue: str, escalation: Any, spec: dict[str, Any]) -> None:
+    if not queue or not all(c.isalnum() or c in "-_." for c in queue):
+        raise InvalidWorkflow(f"{where}: a queue's name is made of letters, digits, '-', '_' and '.', not {queue!r}")
+    if spec.get("external") and (handler is not None or not name or escalation):
+        raise InvalidWorkflow(f"{where} is external: it has a name, and no handler and no ladder of ours")
+
+
 def _check_name(what: str, name: str) -> None:
     if not isinstance(name, str) or not name or len(name) > 100 or not all(c.isalnum() or c in "-_." for c in name):
         raise InvalidWorkflow(f"{name!r} is no name for a {what}: up to 100 letters, digits, '-', '_' and '.'")
+    if what == "workflow" and name.startswith("hitl."):
+        raise InvalidWorkflow(f"{name!r} is no name for a workflow: names that begin with 'hitl.' are hitl's own")

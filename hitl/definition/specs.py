@@ -11,6 +11,8 @@ from hitl.definition.canonical import canonical, digest
 from hitl.definition.policy.rules import Rule
 from hitl.definition.values import Level, OnTimeout, Requirement, Risk, Value
 
+EXTERNAL = "external:"  # begins the queues that programs outside look at; no worker of ours does
+
 
 class GateSpec(Value):
     """How a gate asks: who, in which words, for how long, and what silence means. Durations are seconds."""
@@ -39,6 +41,7 @@ class GateSpec(Value):
     response_schema: dict[str, Any] | None = None
     calls_action: bool = False
     calls_risk: bool = False
+    outside: bool = False  # said by an agent, so that it can only make its policy stricter
 
 
 class LoopSpec(Value):
@@ -76,6 +79,7 @@ class StepSpec(Value):
     max_attempts: int = 3
     backoff: float = 1
     repeatable: bool = True
+    external: bool = False
     asks: GateSpec | None = None
     loop: LoopSpec | None = None
     plan: PlanSpec | None = None
@@ -87,6 +91,11 @@ class StepSpec(Value):
     def code(self) -> str:
         """The name its handler is found by."""
         return self.handler or self.name
+
+    @property
+    def row_queue(self) -> str:
+        """The queue its rows stand in: an external step's is one that no worker of ours looks at."""
+        return f"{EXTERNAL}{self.queue}" if self.external else self.queue
 
     @property
     def guarded(self) -> bool:

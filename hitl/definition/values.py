@@ -25,6 +25,7 @@ OnTimeout = Literal["reject", "approve", "escalate"]
 CommentRule = Literal["never", "on_approve", "on_reject", "always"]
 
 RISKS: tuple[Risk, ...] = ("low", "medium", "high", "critical")
+LEVELS: tuple[Level, ...] = ("info", "confirm", "verify")
 HARMLESS = ("low", "medium")  # what may pass by rule, be only told of, or be confirmed by who asked
 REQUESTER = "requester"
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import random
 import uuid
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from hitl import progress
+from hitl.audit import SYSTEM, Actor
 from hitl.crashpoints import crashpoint
 from hitl.decisions.expire import lapse
 from hitl.definition import StepSpec
@@ -46,11 +48,13 @@ class Picked:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A step this worker holds a lease on, its run, and the approvals whose grants it used."""
+    """A step this worker holds a lease on, its run, the approvals whose grants it used, and which program outside holds
+    it, if it is one."""
 
     step: Step
     run: Run
     grants: tuple[Approval, ...] = ()
+    by: Actor = SYSTEM
 
     @property
     def spec(self) -> StepSpec:
@@ -67,15 +71,16 @@ def pick(queue: str) -> list[Picked]:
     return picked
 
 
-def claim(picked: Picked) -> Claimed | None:
-    """Make the step running under our lease, or None when it is not ours to run (any more)."""
+def claim(picked: Picked, lease: timedelta | None = None) -> Claimed | None:
+    """Make the step running under our lease (of `HITL_LEASE`, if none is named), or None when it is not ours to run
+    (any more)."""
     if picked.guarded:
-        return _claim_guarded(picked)
-    step = claim_plain(picked.step_id, picked.freezes)
+        return _claim_guarded(picked, lease)
+    step = claim_plain(picked.step_id, picked.freezes, lease=lease)
     return None if step is None else Claimed(step, sql.read_run(picked.run_id))
 
 
-def _claim_guarded(picked: Picked) -> Claimed | None:
+def _claim_guarded(picked: Picked, lease: timedelta | None) -> Claimed | None:
     """Claim under the run's lock, using up the grants that let it run. A grant that is gone ends the run instead."""
     with locked(picked.run_id) as t:
         step = t.steps.get(picked.name)
@@ -86,24 +91,33 @@ def _claim_guarded(picked: Picked) -> Claimed | None:
         sql.hold_freezes(shared=True)
         if sql.is_frozen(picked.freezes):
             return None
-        grants = _grants(t, step)
-        if not _complete(t, step, grants) or not all(_usable(t, step, grant) for grant in grants):
+        grants = use_grants(t, step)
+        if grants is None:
             return None
-        for grant in grants:
-            if grant.consumed_at is None:
-                t.set(grant, consumed_at=t.now, consumed_by=step)
-                t.record(
-                    "hitl.grant.consumed",
-                    f"approval:{grant.pk}",
-                    step=step.name,
-                    title=grant.title,
-                    digest=grant.current_digest,
-                )
         if not t.spec(step).gates and not t.spec(step).repeatable:
             t.record("hitl.step.started", f"step:{step.name}", step=step.name, attempt=step.attempt)
-        t.lease(step)
+        t.lease(step, lease)
     crashpoint("after_claim")
     return Claimed(step, t.run, tuple(grants))
+
+
+def use_grants(t: Transition, step: Step) -> list[Approval] | None:
+    """Use up what lets this step run, in the caller's transition; None where it may not (yet): a cool-off puts it off,
+    a grant that is gone ends the run."""
+    grants = _grants(t, step)
+    if not _complete(t, step, grants) or not all(_usable(t, step, grant) for grant in grants):
+        return None
+    for grant in grants:
+        if grant.consumed_at is None:
+            t.set(grant, consumed_at=t.now, consumed_by=step)
+            t.record(
+                "hitl.grant.consumed",
+                f"approval:{grant.pk}",
+                step=step.name,
+                title=grant.title,
+                digest=grant.current_digest,
+            )
+    return grants
 
 
 def _grants(t: Transition, step: Step) -> list[Approval]:

@@ -13,6 +13,7 @@ from hitl.conf import conf
 from hitl.definition import canonical, graph
 from hitl.definition.action import to_json
 from hitl.definition.text import clean
+from hitl.engine.outside.builtin import NAMES as BUILTIN
 from hitl.engine.start import new_steps
 from hitl.exceptions import BadInput, NotAllowed, RunEnded, UnknownRun, UnknownStep
 from hitl.models import Freeze, Run, Step, sql
@@ -169,6 +170,8 @@ def _read(run: Run | uuid.UUID | str) -> Run:
 
 def _fork(old: Run, first: list[str], patch: dict[str, Any], who: Actor, **link: Run) -> Run:
     definition = definition_of(old.workflow_id)
+    if definition.name in BUILTIN:
+        raise BadInput("a request that came alone is not begun again: let the agent ask anew")
     again = set(graph.again(definition, first))
     unknown = sorted(set(patch) & again | set(patch) - definition.by_name.keys())
     if unknown:

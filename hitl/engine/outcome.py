@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import Any
 
 from hitl import parked, progress
-from hitl.audit import SYSTEM
 from hitl.conf import conf
 from hitl.definition import Continue, Plan, Restart, StepSpec, canonical, graph
 from hitl.definition.action import to_json
@@ -41,10 +40,11 @@ def write(claimed: Claimed, value: Any) -> Picked | None:
 def _succeeded(claimed: Claimed, value: Any) -> Picked | None:
     output = to_json(value)
     canonical(output, what=f"output of step {claimed.step.name!r}", limit=conf.MAX_PAYLOAD)
-    found = gates.followers(claimed.run, claimed.step.name, output)
+    # The author's code runs in workers, never in the web process that an outside worker talks to.
+    found = gates.followers(claimed.run, claimed.step.name, output) if not claimed.spec.external else {}
     with held(claimed) as (t, step):
         t.move(step, StepStatus.SUCCEEDED, output=output)
-        t.record("hitl.step.succeeded", f"step:{step.name}", step=step.name, attempt=step.attempt)
+        t.record("hitl.step.succeeded", f"step:{step.name}", actor=claimed.by, step=step.name, attempt=step.attempt)
         if step.kind == "failure":
             progress.end_as_told(t, step)
         else:
@@ -70,7 +70,7 @@ def _continued(claimed: Claimed, turn: Continue) -> Picked | None:
             ready = t.now + timedelta(seconds=loop.delay)
             iteration = step.iteration + 1
             t.move(step, StepStatus.READY, iteration=iteration, attempt=1, checkpoint=state, ready_at=ready)
-            t.record("hitl.step.continued", f"step:{step.name}", step=step.name, iteration=iteration)
+            t.record("hitl.step.continued", f"step:{step.name}", actor=claimed.by, step=step.name, iteration=iteration)
             progress.settle(t)
         inline = _inline(t, step, entered=True) if not loop.delay else None
     return inline
@@ -142,7 +142,9 @@ def held(claimed: Claimed) -> Iterator[tuple[Transition, Step]]:
         except LeaseLost as error:
             refused = error
             name = claimed.step.name
-            t.record("hitl.step.refused", f"step:{name}", actor=SYSTEM, step=name, why=error.message, code=error.code)
+            t.record(
+                "hitl.step.refused", f"step:{name}", actor=claimed.by, step=name, why=error.message, code=error.code
+            )
         else:
             yield t, step
     if refused is not None:

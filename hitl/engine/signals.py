@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from hitl import parked
+from hitl import parked, progress
 from hitl.audit import Actor
 from hitl.conf import conf
 from hitl.definition import canonical
@@ -84,6 +84,9 @@ def time_out(t: Transition, step: Step) -> None:
     kind, _, name = step.waiting_for.partition(":")
     if kind == "handler":
         parked.look_again(t, step)
+        return
+    if kind == "revision":
+        progress.fail_step(t, step, "revision_expired", "no revision was proposed in time")
         return
     if kind == "signal":
         parked.answer(t, step, f"signal:{name}", {"timeout": True})

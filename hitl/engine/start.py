@@ -88,7 +88,7 @@ def child_run(t: Transition, step: Step, name: str, workflow: str, input: Any) -
 def new_steps(run: Run, definition: Definition) -> list[Step]:
     """The rows a run begins with."""
     return [
-        Step(run=run, name=spec.name, kind=spec.kind, queue=spec.queue, guarded=spec.guarded)
+        Step(run=run, name=spec.name, kind=spec.kind, queue=spec.row_queue, guarded=spec.guarded)
         for spec in definition.steps
     ]
 
@@ -97,7 +97,10 @@ def workflow_row(definition: Definition) -> int:
     """The id of the row that holds this definition; a changed definition gets the next version, once."""
     key = (definition.name, definition.digest)
     if key not in _rows:
-        _rows[key] = _find_or_create(definition).pk
+        found = _find_or_create(definition).pk
+        # Not before it is there for good: a call with an idempotency key may still be rolled back.
+        transaction.on_commit(lambda: _rows.__setitem__(key, found))
+        return found
     return _rows[key]
 
 

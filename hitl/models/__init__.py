@@ -9,7 +9,7 @@ from hitl.models import audit as _audit  # noqa: F401 - registers the tables; on
 from hitl.models.approvals import Approval, Assignment, Decision
 from hitl.models.messages import Comment, Event, Feedback, Freeze, StreamChunk, Watch
 from hitl.models.notifications import Notification, ReviewLink
-from hitl.models.operations import SweepMark
+from hitl.models.operations import IdempotencyRecord, SweepMark
 from hitl.models.policies import ApiKey, Delegation, Policy
 from hitl.models.runs import Result, Run, Signal, Step, Workflow
 
@@ -23,6 +23,7 @@ __all__ = [
     "Event",
     "Feedback",
     "Freeze",
+    "IdempotencyRecord",
     "Notification",
     "Policy",
     "Result",

@@ -47,6 +47,10 @@ class ApprovalQuerySet(models.QuerySet["Approval"]):
         """Pending ones whose deadline has passed."""
         return self.pending().filter(expires_at__lte=now)
 
+    def of_batch(self, row: Approval) -> ApprovalQuerySet:
+        """The requests that are released together with this one, each in its newest revision."""
+        return self.filter(agent_key=row.agent_key_id, batch=row.batch).exclude(status=ApprovalStatus.SUPERSEDED)
+
     def grant_overdue(self, now: datetime) -> ApprovalQuerySet:
         """Approved ones that were not used in time."""
         return self.filter(status=ApprovalStatus.APPROVED, consumed_at=None, execute_by__lte=now)
@@ -147,6 +151,8 @@ class Approval(models.Model):
     consumed_at = models.DateTimeField(null=True, blank=True)
     consumed_by = models.ForeignKey(Step, models.PROTECT, null=True, blank=True, related_name="+", db_index=False)
     batch = models.CharField(max_length=200, blank=True)
+    batch_size = models.PositiveSmallIntegerField(null=True, blank=True, help_text="set: released when all are decided")
+    taken_at = models.DateTimeField(null=True, blank=True, help_text="when who asked took an answer that is no grant")
     report_within = models.FloatField(null=True, blank=True)
     callback_url = models.URLField(max_length=500, blank=True)
     resume_data = models.JSONField(null=True, blank=True)
@@ -181,6 +187,8 @@ class Approval(models.Model):
                 name="hitl_approval_grant",
                 condition=Q(status="approved", consumed_at=None),
             ),
+            models.Index(fields=["agent_key"], name="hitl_approval_asked", condition=Q(status="pending")),
+            models.Index(fields=["agent_key", "batch"], name="hitl_approval_batch", condition=~Q(batch="")),
         ]
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""What operators want to know about the machinery itself."""
+"""The machinery's own rows: what it did last, and what it answered to whom."""
 
 from __future__ import annotations
 
@@ -14,3 +14,21 @@ class SweepMark(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} at {self.swept_at}"
+
+
+class IdempotencyRecord(models.Model):
+    """What a POST was answered, kept in the transaction of its work, so that the same key gets the same answer."""
+
+    principal = models.CharField(max_length=120)
+    key = models.CharField(max_length=200)
+    fingerprint = models.CharField(max_length=64)
+    status = models.PositiveSmallIntegerField(default=0)
+    body = models.TextField(blank=True)
+    location = models.CharField(max_length=500, blank=True)
+    expires_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["principal", "key"], name="hitl_idempotency_key")]
+
+    def __str__(self) -> str:
+        return f"{self.principal} {self.key}"

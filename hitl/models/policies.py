@@ -92,6 +92,8 @@ class ApiKey(models.Model):
     owner_user = person()
     owner_group = models.ForeignKey(Group, models.PROTECT, null=True, blank=True, related_name="+", db_index=False)
     scopes: Any = models.JSONField(default=list)
+    policies: Any = models.JSONField(default=list, blank=True, help_text="it may ask by these; * is any")
+    limits: Any = models.JSONField(default=dict, blank=True, help_text="pending, rate, risk, queues")
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)

@@ -76,6 +76,13 @@ def claim_step(step_id: uuid.UUID, token: uuid.UUID, lease: timedelta, freezes: 
     return load(rows[0][: -1 if lazily else None]) if rows else None
 
 
+def be_patient(milliseconds: int) -> None:
+    """For the rest of this transaction, wait no longer than so for a lock (0: as long as it takes). SQLite has one
+    writer at a time, and its own patience."""
+    if on_postgres():
+        execute("SELECT set_config('lock_timeout', %s, true)", [str(milliseconds)])
+
+
 def hold_freezes(*, shared: bool = False) -> None:
     """Freezes and claims of protected steps one after the other, so that nothing starts after a freeze that did not see
     it; claims do not wait for each other. SQLite has one writer at a time anyway."""

@@ -42,6 +42,10 @@ REASONS = {
     "not_voter": "This is for those who approved it, and for operators.",
     "not_approved": "There is no approval to take back.",
     "consumed": "The approved action has started.",
+    "only_agents": "This is for programs, with an API key.",
+    "policy_not_listed": "This key may not ask by that policy; who owns it can allow it.",
+    "needs_reviewers_scope": "To name reviewers itself a key needs the scope approvals:reviewers; name a policy.",
+    "queue_not_listed": "This key may not work on that queue.",
 }
 _YES = (Verdict.APPROVE, Verdict.EDIT, Verdict.RESPOND)
 

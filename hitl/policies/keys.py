@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,7 +15,8 @@ from django.db import transaction
 from hitl import audit, clock
 from hitl.audit import Actor, Entry
 from hitl.exceptions import BadInput
-from hitl.models import ApiKey, sql
+from hitl.models import ApiKey, Policy, sql
+from hitl.policies.outside import ANY, check_limits
 
 SCOPES = (
     "runs:start",
@@ -22,6 +24,7 @@ SCOPES = (
     "runs:control",
     "approvals:request",
     "approvals:read",
+    "approvals:reviewers",
     "signals:send",
     "steps:work",
     "feedback:write",
@@ -30,9 +33,26 @@ _TOUCH = timedelta(minutes=1)
 
 
 def create_key(
-    agent: str, *, owner: Any, scopes: list[str], actor: Any, expires_at: datetime | None = None
+    agent: str,
+    *,
+    owner: Any,
+    scopes: list[str],
+    actor: Any,
+    expires_at: datetime | None = None,
+    policies: Iterable[str] = (),
+    limits: dict[str, Any] | None = None,
 ) -> tuple[ApiKey, str]:
-    """A new key for an agent, owned by a user or a group, and its secret, which is never shown again."""
+    """A new key for an agent, owned by a user or a group, and its secret, which is never shown again.
+
+    `policies` are those it may ask by (`*` is any); `limits` may name `pending` (requests that wait at once), `rate`
+    (calls a minute), `risk` (the least its requests have, else medium) and `queues` (of external steps). Raises
+    BadInput.
+    """
+    kept = check_limits(limits or {})
+    named = sorted(set(policies))
+    missing = [name for name in named if name != ANY and not Policy.objects.filter(name=name, active=True).exists()]
+    if missing:
+        raise BadInput(f"there is no policy {', '.join(missing)}")
     unknown = sorted(set(scopes) - set(SCOPES))
     if unknown or not scopes:
         raise BadInput(f"unknown scopes: {', '.join(unknown) or 'none given'}; there are {', '.join(SCOPES)}")
@@ -47,11 +67,13 @@ def create_key(
             prefix=prefix,
             secret_hash=_hash(secret),
             scopes=sorted(set(scopes)),
+            policies=named,
+            limits=kept,
             expires_at=expires_at,
             created_at=sql.database_clock(),
             **owners,
         )
-        data = {"agent": agent, "scopes": key.scopes, "owner": str(owner)}
+        data = {"agent": agent, "scopes": key.scopes, "owner": str(owner), "policies": named, "limits": kept}
         audit.append(f"key:{key.pk}", [Entry("hitl.key.created", who, f"key:{key.pk}", data)])
     return key, f"hitl_{prefix}_{secret}"
 

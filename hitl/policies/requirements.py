@@ -13,8 +13,8 @@ from hitl import clock
 from hitl.conf import conf
 from hitl.definition import Action, GateSpec, Requirement, choose
 from hitl.definition.policy import FACTS
-from hitl.definition.values import REQUESTER
-from hitl.exceptions import UnknownPolicy, UnknownReviewer
+from hitl.definition.values import LEVELS, REQUESTER
+from hitl.exceptions import InvalidPolicy, UnknownPolicy, UnknownReviewer
 from hitl.models import ApiKey, Policy, Run
 
 
@@ -99,13 +99,23 @@ def settled(
 ) -> Requirement:
     """The requirement of these rules for these facts, with nothing left open."""
     found = choose(tuple(rules), base, facts, today=clock.now().date())
-    over = {} if gate is None else {"level": gate.level, "on_timeout": gate.on_timeout}
-    found = found.model_copy(update={name: value for name, value in over.items() if value})
+    if gate is not None:
+        over = _stricter(found, gate) if gate.outside else {"level": gate.level, "on_timeout": gate.on_timeout}
+        found = found.model_copy(update={name: value for name, value in over.items() if value is not None})
     if gate is not None and gate.timeout is not None:
         stages = tuple(stage.model_copy(update={"timeout": gate.timeout}) for stage in found.stages)
         found = found.model_copy(update={"stages": stages})
     usual = conf.CRITICAL_GATE_TIMEOUT if risk == "critical" else conf.GATE_TIMEOUT
     return found.at(risk, reversible=reversible, timeout=usual.total_seconds())
+
+
+def _stricter(found: Requirement, gate: GateSpec) -> dict[str, Any]:
+    """What an agent's own words change: the harder level, and then people are asked in any case. Raises InvalidPolicy
+    where a time of its own would turn silence into a yes."""
+    if gate.timeout is not None and found.on_timeout == "approve":
+        raise InvalidPolicy("by this policy silence means yes, so that its time is not for the agent to choose")
+    level = gate.level and max(gate.level, found.level or "confirm", key=LEVELS.index)
+    return {"level": level, "on_timeout": gate.on_timeout, "auto": False if level else None}
 
 
 def resolve(reviewers: Iterable[str], *, requester: Any = None, skip_unknown: bool = False) -> list[Candidate]:

@@ -291,10 +291,12 @@ def test_a_field_of_the_wrong_kind_is_named(change: dict[str, Any], field: str, 
     assert list(body["fields"]) == [field]
 
 
-def test_an_idempotency_key_does_no_harm_here(waiting: Approval, as_bob: Api) -> None:
+def test_a_decision_with_an_idempotency_key_gets_its_answer_again(waiting: Approval, as_bob: Api) -> None:
     body = {"verdict": "approve", "digest": waiting.digest}
-    assert as_bob.post(f"approvals/{waiting.pk}/decisions/", body, key="k").json()["duplicate"] is False
-    assert as_bob.post(f"approvals/{waiting.pk}/decisions/", body, key="k").json()["duplicate"] is True
+    first = as_bob.post(f"approvals/{waiting.pk}/decisions/", body, key="k")
+    again = as_bob.post(f"approvals/{waiting.pk}/decisions/", body, key="k")
+    assert (again.status_code, again.json(), again["Idempotent-Replayed"]) == (200, first.json(), "true")
+    assert as_bob.post(f"approvals/{waiting.pk}/decisions/", body).json()["duplicate"] is True
 
 
 def test_a_get_decides_nothing(waiting: Approval, as_bob: Api) -> None:

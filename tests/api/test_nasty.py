@@ -149,7 +149,7 @@ def test_no_decision_that_was_made_up_is_taken(body: Any, waiting: Approval, as_
         ("runs/", ("PUT", "PATCH", "DELETE")),
         ("runs/{run}/", ("POST", "PUT", "PATCH", "DELETE")),
         ("runs/{run}/signals/go/", ("GET", "PUT", "PATCH", "DELETE")),
-        ("approvals/", ("POST", "PUT", "PATCH", "DELETE")),
+        ("approvals/", ("PUT", "PATCH", "DELETE")),
         ("approvals/{approval}/", ("POST", "PUT", "PATCH", "DELETE")),
         ("approvals/{approval}/decisions/", ("GET", "PUT", "PATCH", "DELETE")),
     ],

@@ -19,8 +19,10 @@ from hitl.api.door import Door, read
 from hitl.api.pagination import Oldest
 from hitl.api.shapes import answers as shapes
 from hitl.api.shapes import bodies
+from hitl.api.waits import wait_until
+from hitl.engine import outside
 from hitl.exceptions import InvalidDecision
-from hitl.models import Approval, Comment
+from hitl.models import ApiKey, Approval, Comment
 from hitl.policies import explain
 
 
@@ -30,8 +32,15 @@ class OneApproval(Door):
     scopes = {"GET": "approvals:read"}
 
     def get(self, request: Request, pk: uuid.UUID) -> Response:
-        """The request as a reviewer must see it."""
-        return _shown(request, decisions.find_visible(pk, request.user).pk)
+        """The request as a reviewer must see it; who asked is told of the newest revision, whatever became of theirs.
+
+        With `?wait=` it is answered when the request is no longer pending, or the time is up.
+        """
+        found = decisions.find_visible(pk, request.user)
+        wait_until(request, lambda: _is_over(pk))
+        if isinstance(request.user, ApiKey):
+            found = outside.newest(Approval.objects.select_related("step").get(pk=pk))
+        return _shown(request, found.pk)
 
 
 class Explain(Door):
@@ -172,6 +181,11 @@ class Watch(Act):
         return _shown(request, pk)
 
 
+def _is_over(pk: uuid.UUID) -> bool:
+    row = Approval.objects.only("status", "batch", "batch_size", "agent_key").get(pk=pk)
+    return not row.is_pending and outside.released(row)
+
+
 def find_person(login: str) -> Any:
     """The user with this login name, or None."""
     users = get_user_model()
@@ -186,6 +200,4 @@ def unknown_person(field: str) -> InvalidDecision:
 def _shown(request: Request, pk: uuid.UUID) -> Response:
     """The request as it is now, with what its reader can do; the caller has seen to it that they may read it."""
     rows = Approval.objects.select_related("run__workflow", "step", "claimed_by", "edited_by")
-    approval = rows.get(pk=pk)
-    told = explain(approval, request.user, fresh=stepped_up(request) is not None)
-    return Response(shapes.ApprovalDetail(approval, context={"explanation": told}).data)
+    return Response(shapes.asked(rows.get(pk=pk), request.user, fresh=stepped_up(request) is not None))

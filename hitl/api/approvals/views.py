@@ -9,6 +9,7 @@ from rest_framework import generics
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from hitl.api.approvals.asking import ask
 from hitl.api.door import Door, narrowed
 from hitl.api.pagination import DueSoonest, Inbox, Newest, Pages
 from hitl.api.shapes import answers as shapes
@@ -20,15 +21,19 @@ _VIEWS = ("inbox", "claimed", "escalated", "delegated", "asked", "decided", "all
 
 
 class Approvals(Door, generics.ListAPIView[Approval]):
-    """List requests to people."""
+    """List requests to people, and ask them."""
 
-    scopes = {"GET": "approvals:read"}
+    scopes = {"GET": "approvals:read", "POST": "approvals:request"}
     serializer_class = shapes.ApprovalShape
 
     @property
     def pagination_class(self) -> type[Pages]:  # type: ignore[override]
         """What one has to do comes due soonest first, everything else newest first."""
         return DueSoonest if self._view in ("claimed", "escalated", "delegated") else Newest
+
+    def post(self, request: Request) -> Response:
+        """An agent asks people: 201 with the request."""
+        return ask(request)
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """A page of one of the views, narrowed by `?status=` and `?risk=`; the inbox is walked, never counted."""

@@ -30,7 +30,7 @@ class Cancel(Door):
         run = find_controlled(request.user, pk)
         given = read(bodies.Because, request)
         engine.cancel(run, actor=request.user, reason=given["reason"])
-        return _run(run.pk)
+        return run_answer(run.pk)
 
 
 class Retry(Door):
@@ -42,7 +42,7 @@ class Retry(Door):
         """201 with the new run."""
         run = find_controlled(request.user, pk)
         read(bodies.Nothing, request)
-        return _run(engine.retry(run, actor=request.user).pk, status=201)
+        return run_answer(engine.retry(run, actor=request.user).pk, status=201)
 
 
 class Fork(Door):
@@ -55,7 +55,7 @@ class Fork(Door):
         run = find_controlled(request.user, pk)
         given = read(bodies.ForkRun, request)
         made = engine.fork(run, given["step"], actor=request.user, patch=given["patch"])
-        return _run(made.pk, status=201)
+        return run_answer(made.pk, status=201)
 
 
 class Resolve(Door):
@@ -76,7 +76,7 @@ class Resolve(Door):
             raise BadInput("this step was begun again since; look at its newest revision")
         given = read(bodies.ResolveStep, request)
         engine.resolve(step.run_id, step.name, actor=request.user, **given)
-        return _run(step.run_id)
+        return run_answer(step.run_id)
 
 
 def find_controlled(who: Any, pk: uuid.UUID) -> Run:
@@ -90,5 +90,6 @@ def find_controlled(who: Any, pk: uuid.UUID) -> Run:
     return run
 
 
-def _run(pk: uuid.UUID, *, status: int = 200) -> Response:
+def run_answer(pk: uuid.UUID, *, status: int = 200) -> Response:
+    """A run as it is now."""
     return Response(shapes.RunDetail(Run.objects.select_related("workflow").get(pk=pk)).data, status=status)

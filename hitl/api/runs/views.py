@@ -11,7 +11,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from hitl import engine
-from hitl.api.door import Door, idempotency_key, narrowed, read
+from hitl.api.door import Door, narrowed, read
+from hitl.api.idempotency import key_of
 from hitl.api.pagination import Newest
 from hitl.api.shapes import answers as shapes
 from hitl.api.shapes import bodies
@@ -42,7 +43,7 @@ class Runs(Door, generics.ListAPIView[Run]):
             given["workflow"],
             given["input"],
             requester=request.user,
-            idempotency_key=idempotency_key(request),
+            idempotency_key=key_of(request),
             external_id=given["external_id"],
             risk=given["risk"],
         )
@@ -73,7 +74,7 @@ class Signals(Door):
             name,
             given["payload"],
             sender=request.user,
-            idempotency_key=idempotency_key(request),
+            idempotency_key=key_of(request),
         )
         return Response({"run": str(run.pk), "name": row.name, "late": row.late}, status=202)
 

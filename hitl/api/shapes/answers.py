@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
+from django.urls import NoReverseMatch, reverse
 from rest_framework import serializers
 
 from hitl import clock
 from hitl.audit import Actor
+from hitl.conf import conf
 from hitl.definition.action import ENVELOPE
-from hitl.models import Approval, Comment, Decision, Delegation, Feedback, Run, Step
-from hitl.policies import REASONS, Explanation
+from hitl.engine import outside
+from hitl.models import ApiKey, Approval, Comment, Decision, Delegation, Feedback, Run, Step
+from hitl.policies import REASONS, Explanation, explain
 from hitl.states import ApprovalStatus, Verdict
 
 _OF_AN_ACTION = ("type", "args", "title", "impact", "target", "reversible")
@@ -107,13 +110,19 @@ class ApprovalDetail(ApprovalShape):
     requirement = serializers.SerializerMethodField()
     claimed_by = serializers.SerializerMethodField()
     edited_by = serializers.SerializerMethodField()
+    external_id = serializers.CharField(source="run.external_id")
+    batch = serializers.SerializerMethodField()
+    review_url = serializers.SerializerMethodField()
+    resume_data = serializers.SerializerMethodField()
+    outcome = serializers.SerializerMethodField()
 
     class Meta(ApprovalShape.Meta):
         fields: Any = (
             *ApprovalShape.Meta.fields, "question", "response_schema", "supersedes", "description", "phrase",
             "editable", "types", "args_schema", "effective_digest", "not_before", "execute_by", "remind_at",
             "escalate_at", "unsatisfiable", "claimed_by", "claimed_until", "edited_by", "requirement", "action",
-            "effective_args", "answer",
+            "effective_args", "answer", "external_id", "context", "batch", "report_within", "taken_at", "review_url",
+            "resume_data", "outcome",
         )  # fmt: skip
 
     def to_representation(self, approval: Approval) -> dict[str, Any]:
@@ -149,9 +158,57 @@ class ApprovalDetail(ApprovalShape):
         held = approval.claimed_until is not None and approval.claimed_until > clock.now()
         return login_of(approval.claimed_by) if held else None
 
+    _known: bool | None = None
+
+    def get_batch(self, approval: Approval) -> dict[str, Any] | None:
+        """What it is released together with."""
+        if not approval.batch:
+            return None
+        together = approval.batch_size is not None
+        return {
+            "id": approval.batch,
+            "size": approval.batch_size,
+            "release": "all" if together else "each",
+            "released": self._released(approval),
+        }
+
+    def get_review_url(self, approval: Approval) -> str:
+        """Where people decide; empty where this project has no review screens."""
+        try:
+            path = reverse("review:hitl_approval_change", args=[approval.pk])
+        except NoReverseMatch:
+            return ""
+        return str(conf.BASE_URL).rstrip("/") + path
+
+    def get_resume_data(self, approval: Approval) -> Any:
+        """What the agent has kept with it; nobody else reads it."""
+        who = self.context.get("who")
+        return approval.resume_data if isinstance(who, ApiKey) and who.pk == approval.agent_key_id else None
+
+    def get_outcome(self, approval: Approval) -> dict[str, Any] | None:
+        """What came of it, for the agent that asked; None while it is open, or its batch is not released."""
+        told = outside.tell(approval)
+        return outcome(told) if told is not None and self._released(approval) else None
+
+    def _released(self, approval: Approval) -> bool:
+        if self._known is None:
+            self._known = outside.released(approval)
+        return self._known
+
     def get_edited_by(self, approval: Approval) -> str | None:
         """Who wrote this revision."""
         return login_of(approval.edited_by)
+
+
+def asked(approval: Approval, who: Any, *, fresh: bool = False) -> dict[str, Any]:
+    """One request as this reader may see it; the caller has seen to it that they may."""
+    context = {"explanation": explain(approval, who, fresh=fresh), "who": who}
+    return dict(ApprovalDetail(approval, context=context).data)
+
+
+def outcome(told: outside.Told) -> dict[str, Any]:
+    """What came of a request."""
+    return {field.name: getattr(told, field.name) for field in fields(told)}
 
 
 class DecisionShape(serializers.ModelSerializer[Decision]):

@@ -40,7 +40,7 @@ class ZonedTime(serializers.Field[datetime, Any, str, Any]):
         return value.isoformat()
 
 
-def _text(**options: Any) -> serializers.CharField:
+def text(**options: Any) -> serializers.CharField:
     return serializers.CharField(required=False, default="", allow_blank=True, **options)
 
 
@@ -53,14 +53,14 @@ class StartRun(Closed):
 
     workflow = serializers.CharField(max_length=100)
     input = serializers.JSONField(required=False, default=None, allow_null=True)
-    external_id = _text(max_length=200)
-    risk = _text(max_length=20)
+    external_id = text(max_length=200)
+    risk = text(max_length=20)
 
 
 class Because(Closed):
     """An act, and why."""
 
-    reason = _text(max_length=1000)
+    reason = text(max_length=1000)
 
 
 class ForkRun(Closed):
@@ -81,7 +81,7 @@ class ResolveStep(Closed):
 
     outcome = serializers.CharField(max_length=20)
     output = serializers.JSONField(required=False, default=None, allow_null=True)
-    reason = _text(max_length=1000)
+    reason = text(max_length=1000)
 
 
 class SendSignal(Closed):
@@ -96,8 +96,8 @@ class GiveFeedback(Closed):
     key = serializers.CharField(max_length=100, trim_whitespace=False)
     score = serializers.JSONField(required=False, default=None, allow_null=True)
     value = serializers.JSONField(required=False, default=None, allow_null=True)
-    comment = _text(trim_whitespace=False)
-    step = _text(max_length=200)
+    comment = text(trim_whitespace=False)
+    step = text(max_length=200)
     decision = serializers.UUIDField(required=False, default=None, allow_null=True)
 
 
@@ -107,12 +107,12 @@ class Decide(Closed):
     verdict = serializers.CharField(max_length=40)
     digest = serializers.CharField(max_length=64)
     revision = serializers.IntegerField(min_value=1, max_value=2**31 - 1, required=False)
-    comment = _text(trim_whitespace=False)
+    comment = text(trim_whitespace=False)
     args = serializers.JSONField(required=False, default=None, allow_null=True)
-    action_type = _text(max_length=200)
+    action_type = text(max_length=200)
     response = serializers.JSONField(required=False, default=None, allow_null=True)
-    phrase = _text(trim_whitespace=False)
-    password = _text(trim_whitespace=False, max_length=4096)
+    phrase = text(trim_whitespace=False)
+    password = text(trim_whitespace=False, max_length=4096)
 
 
 class StepUp(Closed):
@@ -125,14 +125,14 @@ class HandOver(Closed):
     """POST /approvals/{id}/delegate/ and assign/"""
 
     to = serializers.CharField(max_length=254)
-    reason = _text(trim_whitespace=False)
+    reason = text(trim_whitespace=False)
 
 
 class Extend(Closed):
     """POST /approvals/{id}/extend/"""
 
     until = ZonedTime()
-    reason = _text(trim_whitespace=False)
+    reason = text(trim_whitespace=False)
 
 
 class Remark(Closed):
@@ -157,7 +157,7 @@ class DecideAll(Closed):
     """POST /approvals/bulk/"""
 
     verdict = serializers.CharField(max_length=40)
-    comment = _text(trim_whitespace=False)
+    comment = text(trim_whitespace=False)
     items = _Item(many=True)
 
     def validate_items(self, value: list[dict[str, Any]]) -> dict[Any, str]:
@@ -174,8 +174,8 @@ class CreateDelegation(Closed):
     to = serializers.CharField(max_length=254)
     starts_at = ZonedTime(required=False, default=None, allow_null=True)
     ends_at = ZonedTime()
-    reason = _text(trim_whitespace=False)
+    reason = text(trim_whitespace=False)
 
     def get_fields(self) -> dict[str, Any]:
         """With `from`, which Python has no name for."""
-        return {"from": _text(max_length=254), **super().get_fields()}
+        return {"from": text(max_length=254), **super().get_fields()}

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from pydantic import ValidationError as ModelError
 
 from hitl.conf import conf
-from hitl.definition import Action, Approve, Signal, Timer
+from hitl.definition import Action, Approve, GateSpec, Signal, Timer
 from hitl.definition.action import model_schema
 from hitl.definition.gates import gate_spec
 from hitl.definition.kinds import MISSING
@@ -102,10 +102,14 @@ class Waits:
         revoked, …). What was approved is in the result; a decided request keeps its bytes whatever `action` says when
         entered again. After `revision_requested` the same name asks again, as the next revision.
         """
+        return self._approve(name, action, options)
+
+    def _approve(self, name: str, action: Action, gate: dict[str, Any] | GateSpec) -> ApprovalResult:
         row = self._answered("approve", name)
         if row is not None:
             return read_result(row)
-        gate = gate_spec(f"ctx.approve({name!r})", **options)
+        if isinstance(gate, dict):
+            gate = gate_spec(f"ctx.approve({name!r})", **gate)
         if self._asked[self._at(name)] > gate.max_revisions + 1:
             raise TooManyRevisions(f"approve({name!r}) was revised {gate.max_revisions} times without a yes")
         raise self._leave(WaitForApproval(self._at(name), action, gate))
@@ -125,6 +129,9 @@ class Waits:
 
         When nobody answers in time, returns `default` or raises AnswerTimeout.
         """
+        return self._ask(name, question, schema, options, default, gate)
+
+    def _ask(self, name: str, question: str, schema: Any, options: Any, default: Any, gate: Any) -> Any:
         row = self._answered("ask", name)
         if row is None:
             raise self._leave(question_wait(self._at(f"ask:{name}"), question, schema, options, gate))
@@ -248,7 +255,7 @@ def question_wait(
     question: str,
     schema: type[BaseModel] | dict[str, Any] | None,
     options: list[Any] | None,
-    gate: dict[str, Any],
+    gate: dict[str, Any] | GateSpec,
 ) -> WaitForApproval:
     """A question as a request: its words and the schema of its answer are what people see and what is bound."""
     if isinstance(schema, type):
@@ -259,8 +266,10 @@ def question_wait(
         Draft202012Validator.check_schema(shape)
     except SchemaError as error:
         raise BadInput(f"question {key!r}: its schema is wrong: {error.message}") from error
-    told = {"comment": "never", **gate} if "policy" not in gate else gate
-    spec = gate_spec(f"question {key!r}", **told).model_copy(update={"question": question, "response_schema": shape})
+    if isinstance(gate, dict):
+        told = {"comment": "never", **gate} if "policy" not in gate else gate
+        gate = gate_spec(f"question {key!r}", **told)
+    spec = gate.model_copy(update={"question": question, "response_schema": shape})
     action = Action(
         {"question": question, "answer": shape},
         type="question",

@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from hitl import clock
 from hitl.conf import conf
-from hitl.engine.sweeps import children, deadlines, escalate, expire, notices, remind, rescue, ring, wake
+from hitl.engine.sweeps import children, deadlines, escalate, expire, forget, notices, remind, rescue, ring, wake
 from hitl.models import SweepMark
 
 log = logging.getLogger(__name__)
@@ -28,6 +28,7 @@ DUTIES: dict[str, Callable[[], int]] = {
     "children": children.run,
     "ring": ring.run,
     "notices": notices.run,
+    "forget": forget.run,
 }
 _MARK = "sweep"
 _asked_at = float("-inf")

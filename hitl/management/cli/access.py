@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from typing import Any
 
 from django.contrib.auth.models import Group
@@ -14,6 +15,7 @@ from hitl.management.cli.base import Out, command, group, moment, plain, positiv
 from hitl.models import ApiKey, Delegation
 from hitl.policies import SCOPES, create_key, revoke_key
 from hitl.policies.delegations import create_delegation, revoke_delegation
+from hitl.policies.outside import LIMITS
 
 
 def add(parent: Any) -> None:
@@ -26,6 +28,12 @@ def add(parent: Any) -> None:
     owner.add_argument("--owner-group", help="a team that owns it; its members may review each other")
     create.add_argument(
         "--scope", action="append", required=True, choices=SCOPES, metavar="SCOPE", help=", ".join(SCOPES)
+    )
+    create.add_argument(
+        "--policy", action="append", default=[], help="a policy it may ask people by (repeat it); * is any"
+    )
+    create.add_argument(
+        "--limit", action="append", default=[], type=limit, metavar="NAME=VALUE", help=f"of {', '.join(LIMITS)}"
     )
     command(keys, "list", _list, "list keys")
     revoke = command(keys, "revoke", _revoke, "end a key at once")
@@ -48,6 +56,15 @@ def _add_delegations(delegations: Any) -> None:
     sign_in(take_back, "login name of one of the two, or of an operator; asks for the password")
 
 
+def limit(text: str) -> tuple[str, Any]:
+    """`pending=50` as a pair; the value is JSON, or a plain word."""
+    name, _, value = text.partition("=")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
 # -- keys ---------------------------------------------------------------------------------------------
 
 
@@ -58,9 +75,10 @@ def _create(options: argparse.Namespace, out: Out) -> int:
             raise CommandError(f"there is no group {options.owner_group!r}")
     else:
         owner = user_named(options.owner)
-    key, secret = create_key(options.agent, owner=owner, scopes=options.scope, actor=SYSTEM)
+    given = {"policies": options.policy, "limits": dict(options.limit)}
+    key, secret = create_key(options.agent, owner=owner, scopes=options.scope, actor=SYSTEM, **given)
     text = f"{secret}\nKeep it now: it is not stored and cannot be shown again."
-    out.give({"prefix": key.prefix, "secret": secret, "scopes": key.scopes}, text)
+    out.give({"prefix": key.prefix, "secret": secret, "scopes": key.scopes, "policies": key.policies}, text)
     return 0
 
 
@@ -70,6 +88,8 @@ def _list(options: argparse.Namespace, out: Out) -> int:
             "prefix": k.prefix,
             "agent": k.agent,
             "scopes": k.scopes,
+            "policies": k.policies,
+            "limits": k.limits,
             "revoked_at": k.revoked_at,
             "last_used_at": k.last_used_at,
         }

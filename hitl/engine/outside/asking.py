@@ -1,0 +1,168 @@
+"""A request from outside: one run of a built-in workflow, opened in the transaction that starts it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from hitl import decisions, progress
+from hitl.audit import Actor
+from hitl.conf import conf
+from hitl.decisions.acts.scene import acting
+from hitl.decisions.edits import misfits
+from hitl.definition import Action, GateSpec, StepSpec, canonical
+from hitl.definition.action import ENVELOPE
+from hitl.definition.specs import Definition
+from hitl.engine.context.waits import question_wait
+from hitl.engine.gates import Evaluated, apply
+from hitl.engine.outside.builtin import ACT, GATE, QUESTION, REQUEST
+from hitl.engine.outside.schemas import check_schema
+from hitl.engine.outside.told import newest, own
+from hitl.engine.start import new_steps, workflow_row
+from hitl.exceptions import AlreadyDecided, BadInput, InvalidAction, TooLarge
+from hitl.models import ApiKey, Approval, Run
+from hitl.models.fields import uuid7
+from hitl.policies import Asks
+from hitl.policies.outside import check_gate, check_room
+from hitl.states import ApprovalStatus
+from hitl.transitions import created
+
+_LONGEST_REPORT = timedelta(days=7)
+
+
+def ask(
+    action: Action,
+    gate: GateSpec,
+    *,
+    actor: ApiKey,
+    args_schema: dict[str, Any] | None = None,
+    report_within: float | None = None,
+    **more: Any,
+) -> Approval:
+    """Ask people for a yes to an action that the agent itself will run, by a gate that says it comes from `outside`.
+
+    `args_schema` is the JSON Schema that the arguments, also changed ones, satisfy. After `consume` the agent has
+    `report_within` seconds (`HITL_REPORT_WITHIN`) to say what came of it. `more` is what `_open` takes.
+    Raises NotAllowed, OverLimit, UnknownPolicy, UnknownReviewer, InvalidPolicy, InvalidAction, BadInput and TooLarge.
+    """
+    _check_times(gate, report_within)
+    _check_args(action, args_schema)
+    columns: dict[str, Any] = {"report_within": report_within or conf.REPORT_WITHIN.total_seconds()}
+    if args_schema is not None:
+        columns["args_schema"] = args_schema
+    return _open(REQUEST, action, gate, actor, columns=columns, **more)
+
+
+def ask_question(
+    question: str,
+    gate: GateSpec,
+    *,
+    actor: ApiKey,
+    schema: dict[str, Any] | None = None,
+    options: list[Any] | None = None,
+    title: str = "",
+    **more: Any,
+) -> Approval:
+    """Ask people something, their answer being checked against `schema` or one of `options`. The run's output is the
+    answer. Raises like `ask`."""
+    if schema is not None:
+        check_schema(schema, "schema")
+    if options is not None and not options:
+        raise BadInput("options: there must be one at least")
+    if not question.strip():
+        raise BadInput("question: ask something")
+    wait = question_wait("", question, schema, options, gate)
+    words = {**wait.action.envelope()[ENVELOPE], "title": title or question.strip().splitlines()[0][:500]}
+    return _open(QUESTION, Action(**words), wait.gate, actor, columns={}, **more)
+
+
+def revise(approval: Any, action: Action, *, actor: ApiKey, context: Any = None) -> Approval:
+    """Propose again after people asked for a revision: the next revision, which they decide afresh.
+
+    `action` keeps the type, and the terms stay those of the request. Raises UnknownApproval, AlreadyDecided where no
+    revision is asked for (any more), and like `ask`.
+    """
+    old = newest(own(approval, actor))
+    _check_args(action, old.args_schema)
+    _check_context(context, None)
+    gate = GateSpec.model_validate((old.step.spec or {}).get("asks") or {})
+    proposal = decisions.prepare(gate, action, asks=Asks(old.run, REQUEST.name, ACT))
+    kept = ("args_schema", "batch", "batch_size", "report_within", "resume_data")
+    columns = {name: getattr(old, name) for name in kept} | {"context": context}
+    with acting(old, actor=actor, act="revise") as scene:
+        step = scene.t.step(GATE)
+        if scene.approval.status != ApprovalStatus.REVISION_REQUESTED or step.waiting_for != "revision":
+            raise AlreadyDecided(f"no revision of this is asked for: it is {scene.approval.status}")
+        scene.t.set(step, waiting_for="approval:", wake_at=None)
+        fresh = decisions.request(scene.t, step, replace(proposal, columns=columns), old=scene.approval)
+        progress.settle(scene.t)
+    return fresh
+
+
+def _open(
+    definition: Definition,
+    action: Action,
+    gate: GateSpec,
+    actor: ApiKey,
+    *,
+    columns: dict[str, Any],
+    on_behalf_of: Any = None,
+    external_id: str = "",
+    context: Any = None,
+    batch: str = "",
+    batch_size: int | None = None,
+    resume_data: Any = None,
+) -> Approval:
+    """`context` is shown as the agent's own words; `resume_data` is given back to this key alone. Requests of one
+    `batch` with a `batch_size` are released together, when all of them are decided."""
+    check_gate(actor, gate)
+    gate = gate.model_copy(update={"outside": True})
+    _check_context(context, resume_data)
+    check_room(actor)
+    who = Actor.of(actor)
+    run = Run(
+        id=uuid7(),
+        workflow_id=workflow_row(definition),
+        input={"type": action.type, "args": action.args},
+        principal=who.text,
+        on_behalf_of=on_behalf_of,
+        external_id=external_id,
+    )
+    proposal = decisions.prepare(gate, action, asks=Asks(run, definition.name, ACT))
+    columns = columns | {
+        "context": context, "batch": batch, "batch_size": batch_size, "resume_data": resume_data,
+    }  # fmt: skip
+    steps = new_steps(run, definition)
+    steps[0].spec = StepSpec(name=GATE, kind="gate", asks=gate).model_dump(mode="json", exclude_defaults=True)
+    with created(run, steps) as t:
+        t.record("hitl.run.started", "run", actor=who, workflow=definition.name, digest=definition.digest)
+        apply(t, t.step(GATE), Evaluated(replace(proposal, columns=columns)))
+        progress.follow(t)
+    return Approval.objects.select_related("run__workflow", "step").get(run=run)
+
+
+def _check_times(gate: GateSpec, report_within: float | None) -> None:
+    most = conf.EXECUTE_WITHIN.total_seconds()
+    if gate.execute_within and gate.execute_within > most:
+        raise BadInput(f"execute_within: an approval is good for at most {most:.0f} s")
+    if report_within and report_within > _LONGEST_REPORT.total_seconds():
+        raise BadInput(f"report_within is at most {_LONGEST_REPORT.days} days")
+
+
+def _check_args(action: Action, schema: dict[str, Any] | None) -> None:
+    if schema is None:
+        return
+    check_schema(schema, "args_schema")
+    wrong = misfits(schema, action.args)
+    if wrong:
+        raise InvalidAction("the arguments do not fit args_schema", fields=wrong)
+
+
+def _check_context(context: Any, resume_data: Any) -> None:
+    for name, value in (("context", context), ("resume_data", resume_data)):
+        limit = conf.MAX_CONTEXT if name == "context" else conf.MAX_RESUME
+        try:
+            canonical(value, what=name, limit=limit)
+        except TooLarge as error:
+            raise TooLarge(f"{name} has more than {limit} bytes", limit=limit) from error
