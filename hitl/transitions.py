@@ -254,9 +254,7 @@ def created(run: Run, steps: list[Step]) -> Iterator[Transition]:
     crashpoint("after_commit")
 
 
-def claim_plain(
-    step_id: uuid.UUID, freezes: Iterable[str] = ("all",), *, lease: timedelta | None = None
-) -> Step | None:
+def claim_plain(step_id: uuid.UUID, freezes: Iterable[str] = ("all",), lease: timedelta | None = None) -> Step | None:
     """Claim a step that needs no grant and may be repeated: one statement, no run lock, no record of its own (the
     outcome's record tells of the start). None: somebody else was first, it is not ready any more, or one of `freezes`
     stands."""

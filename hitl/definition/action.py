@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import json
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -176,6 +177,20 @@ def schema_of(value: Any) -> dict[str, Any]:
         }
     kinds = {bool: "boolean", int: "number", float: "number", str: "string", list: "array", tuple: "array"}
     return {"type": kinds[type(value)]} if type(value) in kinds else {}
+
+
+def dropped(given: Any, by_alias: Any, by_name: Any, path: str = "") -> Iterator[str]:
+    """Paths of what was given and is in neither dump of the model: pydantic drops what it does not know."""
+    if isinstance(given, dict):
+        aliases, names = (dump if isinstance(dump, dict) else {} for dump in (by_alias, by_name))
+        for key, item in given.items():
+            if key not in aliases and key not in names:
+                yield f"{path}{key}"
+            else:
+                yield from dropped(item, aliases.get(key), names.get(key, aliases.get(key)), f"{path}{key}.")
+    elif isinstance(given, list) and isinstance(by_alias, list | tuple) and isinstance(by_name, list | tuple):
+        for number, (item, one, other) in enumerate(zip(given, by_alias, by_name, strict=False)):
+            yield from dropped(item, one, other, f"{path}{number}.")
 
 
 def _take_model(args: BaseModel, type: str) -> tuple[str, dict[str, Any], str]:

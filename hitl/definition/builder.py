@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar, cast
@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 from pydantic import BaseModel, ValidationError
 
 from hitl.definition import graph, registry
-from hitl.definition.action import model_schema
+from hitl.definition.action import dropped, model_schema
 from hitl.definition.gates import check_durations, gate_spec
 from hitl.definition.kinds import Gate, Kinds, rung_names
 from hitl.definition.specs import Definition, StepSpec
@@ -183,7 +183,7 @@ class Workflow(Kinds):
             read = self.input.model_validate(value, strict=None)
         except ValidationError as error:
             raise BadInput(f"input of workflow {self.name!r}: {explain(error)}") from error
-        unknown = sorted(_dropped(value, read.model_dump(by_alias=True), read.model_dump()))
+        unknown = sorted(dropped(value, read.model_dump(by_alias=True), read.model_dump()))
         if unknown:
             raise BadInput(f"input of workflow {self.name!r} has unknown fields: {', '.join(unknown)}")
         return read.model_dump(mode="json")
@@ -278,20 +278,6 @@ def is_async(handler: Callable[..., Any]) -> bool:
     return inspect.iscoroutinefunction(handler) or inspect.iscoroutinefunction(
         getattr(cast(Any, handler), "__call__", None)  # noqa: B004
     )
-
-
-def _dropped(given: Any, by_alias: Any, by_name: Any, path: str = "") -> Iterator[str]:
-    """Paths of what was given and is in neither dump of the model: pydantic drops what it does not know."""
-    if isinstance(given, dict):
-        aliases, names = (dump if isinstance(dump, dict) else {} for dump in (by_alias, by_name))
-        for key, item in given.items():
-            if key not in aliases and key not in names:
-                yield f"{path}{key}"
-            else:
-                yield from _dropped(item, aliases.get(key), names.get(key, aliases.get(key)), f"{path}{key}.")
-    elif isinstance(given, list) and isinstance(by_alias, list | tuple) and isinstance(by_name, list | tuple):
-        for number, (item, one, other) in enumerate(zip(given, by_alias, by_name, strict=False)):
-            yield from _dropped(item, one, other, f"{path}{number}.")
 
 
 def _check_outside(where: str, handler: Any, name: str, queue: str, escalation: Any, spec: dict[str, Any]) -> None:

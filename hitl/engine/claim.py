@@ -76,7 +76,7 @@ def claim(picked: Picked, lease: timedelta | None = None) -> Claimed | None:
     (any more)."""
     if picked.guarded:
         return _claim_guarded(picked, lease)
-    step = claim_plain(picked.step_id, picked.freezes, lease=lease)
+    step = claim_plain(picked.step_id, picked.freezes, lease)
     return None if step is None else Claimed(step, sql.read_run(picked.run_id))
 
 

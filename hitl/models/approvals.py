@@ -91,9 +91,7 @@ class Approval(models.Model):
     run = models.ForeignKey(Run, models.PROTECT, related_name="approvals", db_index=False)
     step = models.ForeignKey(Step, models.PROTECT, related_name="approvals", db_index=False)
     key = models.CharField(max_length=220, blank=True, help_text="empty for a gate, the name for ctx.approve")
-    kind = models.CharField(
-        max_length=20, default="approval", choices=[("approval", "approval"), ("question", "question")]
-    )
+    kind = models.CharField(max_length=20, default="approval", choices=[(k, k) for k in ("approval", "question")])
     revision = models.PositiveIntegerField(default=1)
     supersedes = models.ForeignKey("self", models.PROTECT, null=True, blank=True, related_name="+", db_index=False)
     topic = models.CharField(max_length=200, blank=True)
@@ -132,9 +130,7 @@ class Approval(models.Model):
     on_behalf_of = person()
     authors = models.CharField(max_length=500, blank=True, editable=False, help_text="as on the run when it opened")
     edited_by = person()
-    agent_key = models.ForeignKey(
-        "hitl.ApiKey", models.PROTECT, null=True, blank=True, related_name="+", db_index=False
-    )
+    agent_key = models.ForeignKey(ApiKey, models.PROTECT, null=True, blank=True, related_name="+", db_index=False)
     opened_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     remind_at = models.DateTimeField(null=True, blank=True)
@@ -183,9 +179,7 @@ class Approval(models.Model):
             models.Index(fields=["remind_at"], name="hitl_approval_remind", condition=Q(status="pending")),
             models.Index(fields=["escalate_at"], name="hitl_approval_escalate", condition=Q(status="pending")),
             models.Index(
-                fields=["execute_by"],
-                name="hitl_approval_grant",
-                condition=Q(status="approved", consumed_at=None),
+                fields=["execute_by"], name="hitl_approval_grant", condition=Q(status="approved", consumed_at=None)
             ),
             models.Index(fields=["agent_key"], name="hitl_approval_asked", condition=Q(status="pending")),
             models.Index(fields=["agent_key", "batch"], name="hitl_approval_batch", condition=~Q(batch="")),
@@ -296,9 +290,7 @@ class Decision(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["approval", "stage", "actor"],
-                name="hitl_decision_once",
-                condition=Q(withdrawn_at=None),
+                fields=["approval", "stage", "actor"], name="hitl_decision_once", condition=Q(withdrawn_at=None)
             ),
             models.CheckConstraint(name="hitl_decision_verdict", condition=Q(verdict__in=Verdict.values)),
         ]

@@ -72,7 +72,7 @@ class Explanation:
 
 def explain(approval: Approval, who: Any, *, fresh: bool = False) -> Explanation:
     """What this user or key can do with this request, from the same rules `decide` and the acts use. `fresh`: they have
-    given their password within the last minutes."""
+    given their password within the last minutes. A program is not told the names of people, and asks often."""
     actor = Actor.of(who)
     votes = list(Decision.objects.filter(approval=approval.pk, withdrawn_at=None).order_by("decided_at"))
     scene = Scene(approval, actor, gather(approval, actor, votes), is_operator(who), clock.now())
@@ -81,7 +81,8 @@ def explain(approval: Approval, who: Any, *, fresh: bool = False) -> Explanation
     stage = approval.required.stages[approval.stage]
     here = [vote for vote in votes if vote.stage == approval.stage]
     have = sum(vote.verdict in _YES for vote in here)
-    asked, out = (_asked(approval), spent(approval, votes)) if open_now else (([], []), set())
+    named = open_now and actor.is_person
+    asked, out = (_asked(approval), spent(approval, votes)) if named else (([], []), set())
     left = people.reachable(*asked, out, max(_MOST_NAMES, stage.need))
     return Explanation(
         verdicts={str(v): reason or verdict_problem(approval, v, fresh=fresh) for v in offered(approval)},
@@ -93,8 +94,8 @@ def explain(approval: Approval, who: Any, *, fresh: bool = False) -> Explanation
         stage=approval.stage + 1,
         stages=len(approval.required.stages),
         can_still=tuple(_names(_with_stand_ins(approval, left, out)[:_MOST_NAMES])),
-        cannot=tuple(_cannot(approval, votes, asked, out)) if open_now else (),
-        satisfiable=not open_now or len(left) >= stage.need - have,
+        cannot=tuple(_cannot(approval, votes, asked, out)) if named else (),
+        satisfiable=len(left) >= stage.need - have if named else not (open_now and approval.unsatisfiable),
         next=tuple(_next(approval)) if open_now else (),
         stands_for=tuple(_names([user for user, _ in scene.facts.places])) if not scene.facts.direct else (),
     )

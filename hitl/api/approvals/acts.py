@@ -39,7 +39,8 @@ class OneApproval(Door):
         found = decisions.find_visible(pk, request.user)
         wait_until(request, lambda: _is_over(pk))
         if isinstance(request.user, ApiKey):
-            found = outside.newest(Approval.objects.select_related("step").get(pk=pk))
+            found.refresh_from_db(fields=["status"])
+            found = outside.newest(found)
         return _shown(request, found.pk)
 
 
