@@ -81,7 +81,7 @@ def explain(approval: Approval, who: Any, *, fresh: bool = False) -> Explanation
     stage = approval.required.stages[approval.stage]
     here = [vote for vote in votes if vote.stage == approval.stage]
     have = sum(vote.verdict in _YES for vote in here)
-    named = open_now and actor.is_person
+    named = open_now and actor.kind != "key"
     asked, out = (_asked(approval), spent(approval, votes)) if named else (([], []), set())
     left = people.reachable(*asked, out, max(_MOST_NAMES, stage.need))
     return Explanation(

@@ -11,6 +11,10 @@ from typing import Any
 from hitl import audit, clock, decisions, engine
 from hitl.audit import SYSTEM, Actor
 from hitl.definition import Workflow
+from hitl.definition.specs import EXTERNAL
+from hitl.engine import outcome
+from hitl.engine.claim import claim, pick
+from hitl.engine.gates import settle_ready
 from hitl.models import Approval, Result, Run, Step
 from hitl.states import STEP_ENDS, StepStatus, Verdict
 from hitl.testing.world import NotWaiting, alone, forget, name_of, person, reviewer_for
@@ -143,6 +147,17 @@ class TestRun:
             engine.signal(self.id, name, payload, sender=sender or self._sender(name), **options)
         return self.settle()
 
+    def work(self, name: str, output: Any = None) -> TestRun:
+        """Do an external step as a program outside would; raises NotWaiting where it is not ready."""
+        step = self.step(name)
+        with alone():
+            picked = [one for one in pick(step.queue) if one.step_id == step.pk and step.queue.startswith(EXTERNAL)]
+            held = claim(picked[0]) if picked and settle_ready(picked[0]) else None
+            if held is None:
+                raise NotWaiting(f"no program can take {name!r}: it is {step.status}")
+            outcome.write(held, output)
+        return self.settle()
+
     def cancel(self, *, by: Any = SYSTEM, reason: str = "") -> TestRun:
         """Cancel the run."""
         with alone():
@@ -162,6 +177,7 @@ class TestRun:
         with alone():
             for _ in range(_ROUNDS):
                 due = Step.objects.filter(status=StepStatus.READY, ready_at__lte=clock.now())
+                due = due.exclude(queue__startswith=EXTERNAL)
                 ran = sum(engine.drain(queue) for queue in list(due.values_list("queue", flat=True).distinct()))
                 moved = engine.sweep()
                 broken = [duty for duty, count in moved.items() if count < 0]

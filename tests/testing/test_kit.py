@@ -193,3 +193,18 @@ def test_an_existing_run_is_taken_up(refund: Any, alice: Any) -> None:
     assert TestRun(str(run.id)).approve("review").output == {"paid": 250}
     assert get_user_model().objects.filter(username="reviewer-1-of-finance").exists()
     assert Group.objects.get(name="finance").user_set.count() == 1
+
+
+def test_an_external_step_is_done_as_a_program_would(finance: Any) -> None:
+    flow = Workflow("kit-external")
+    render = flow.step(name="render", external=True, queue="gpu")
+
+    @flow.step(after=render)
+    def publish(ctx: Any) -> Any:
+        return {"published": ctx.previous}
+
+    run = run_workflow(flow, {"scene": 1})
+    assert (run.status, run.step("render").status) == ("running", "ready")
+    assert run.work("render", {"frames": 24}).output == {"published": {"frames": 24}}
+    with pytest.raises(NotWaiting, match="succeeded"):
+        run.work("render")

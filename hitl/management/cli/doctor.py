@@ -17,8 +17,10 @@ from hitl import clock, invariants
 from hitl.audit import SYSTEM
 from hitl.conf import conf
 from hitl.definition import Rule, registry
+from hitl.definition.specs import EXTERNAL
 from hitl.definition.text import one_line
 from hitl.engine import last_sweep_age
+from hitl.engine.outside.builtin import OWN_QUEUES
 from hitl.exceptions import HitlError, InvalidPolicy
 from hitl.management.cli.base import Out, command
 from hitl.models import Approval, Freeze, Notification, Policy, Step, triggers
@@ -92,7 +94,12 @@ def _steps() -> Iterable[Finding]:
     waiting = steps.filter(status=StepStatus.WAITING)
     yield _found("handler", waiting.filter(waiting_for="handler"), "No worker has its code: deploy the handler.")
     unclaimed = _not_frozen(steps.filter(status=StepStatus.READY, ready_at__lte=late))
-    yield _found("unclaimed", unclaimed, "No worker takes it: start one with -Q for its queue.")
+    outside = unclaimed.filter(queue__startswith=EXTERNAL)
+    inside = unclaimed.exclude(queue__startswith=EXTERNAL)
+    yield _found("unclaimed", inside, "No worker takes it: start one with -Q for its queue.")
+    # The grant of a request that came alone is its agent's to use, and lapses by itself.
+    programs = outside.exclude(queue__in=[f"{EXTERNAL}{queue}" for queue in OWN_QUEUES])
+    yield _found("external", programs, "No program takes it: start one that claims steps of its queue over the API.")
     silent = steps.filter(status=StepStatus.RUNNING, lease_expires_at__lte=late)
     yield _found("silent", silent, "Its worker is gone and no sweep took it back: see 'beat'.")
     yield _found("unwoken", waiting.filter(wake_at__lte=late), "Its time has come and no sweep woke it: see 'beat'.")
