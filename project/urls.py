@@ -4,10 +4,13 @@ from django.contrib import admin
 from django.urls import include, path
 
 from hitl.admin.site import review_site
+from hitl.api.openapi.pages import docs
 
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("review/", review_site.urls),
     path("api/v1/", include("hitl.api.urls")),
+    path("api/docs/", docs, name="api-docs"),
+    path("", include("hitl.api.compat.urls")),
     path("", include("hitl.web.urls")),
 ]
