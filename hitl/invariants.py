@@ -24,7 +24,8 @@ from hitl.states import RUN_ENDS, ApprovalStatus, NotificationStatus, RunStatus,
 _BATCH = 500
 _LIVE = (StepStatus.READY, StepStatus.RUNNING, StepStatus.WAITING, StepStatus.UNCERTAIN)
 _GRANTED = {"approved", "edited", "passed", "informed"}
-_AFTERWARDS = (".refused", ".given", ".commented", ".watched", ".unwatched")  # what people may still say
+# What people may still say, and agents still fetch.
+_AFTERWARDS = (".refused", ".given", ".commented", ".watched", ".unwatched", ".taken")
 _CLOSED = _GRANTED | {*ApprovalStatus.values} - {"pending"}
 
 Found = Iterator[tuple[Any, str]]

@@ -79,9 +79,9 @@ class Product:
             (self.folder / "policies.yaml").write_text(POLICIES)
             self.manage("hitl", "policy", "apply", str(self.folder / "policies.yaml"))
             (self.folder / "people").touch()
-        log = (self.folder / "server.log").open("ab")
         command = [sys.executable, "manage.py", "hitl", "up", "--port", str(self.port)]
-        self.process = subprocess.Popen(command, cwd=ROOT, env=self.env, stdout=log, stderr=log)
+        with (self.folder / "server.log").open("ab") as log:
+            self.process = subprocess.Popen(command, cwd=ROOT, env=self.env, stdout=log, stderr=log)
         for _ in range(600):
             try:
                 with urllib.request.urlopen(f"{self.url}/healthz", timeout=5):

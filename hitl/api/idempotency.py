@@ -6,18 +6,19 @@ kept, or kept without being done. Only what succeeded is kept: a refused or fail
 
 from __future__ import annotations
 
-import hashlib
+import json
 from collections.abc import Callable
 from typing import Any
 
 from django.db import IntegrityError, OperationalError, transaction
+from django.utils.crypto import salted_hmac
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from hitl.audit import Actor
 from hitl.conf import conf
-from hitl.definition import canonical, parse
+from hitl.definition import canonical
 from hitl.exceptions import BadInput, IdempotencyConflict, InFlight
 from hitl.models import IdempotencyRecord, sql
 from hitl.transitions import definition_of
@@ -69,6 +70,8 @@ def _claimed(principal: str, key: str, fingerprint: str) -> IdempotencyRecord | 
     except IntegrityError:
         return None
     except OperationalError as error:
+        if not sql.was_busy(error):
+            raise
         raise InFlight() from error
 
 
@@ -76,10 +79,10 @@ def _keep(record: IdempotencyRecord, response: Response) -> None:
     if not 200 <= response.status_code < 300:
         record.delete()
         return
-    record.status = response.status_code
+    record.code = response.status_code
     record.body = JSONRenderer().render(response.data).decode() if response.data is not None else ""
     record.location = response.get("Location", "")
-    record.save(update_fields=["status", "body", "location"])
+    record.save(update_fields=["code", "body", "location"])
 
 
 def _replayed(principal: str, key: str, fingerprint: str) -> Response:
@@ -89,10 +92,12 @@ def _replayed(principal: str, key: str, fingerprint: str) -> Response:
     if record.fingerprint != fingerprint:
         raise IdempotencyConflict(f"the key {key!r} was used for another call")
     headers = {REPLAYED: "true", **({"Location": record.location} if record.location else {})}
-    return Response(parse(record.body) if record.body else None, status=record.status, headers=headers)
+    # What we wrote ourselves is read as it is: an answer may lie deeper than what comes in may.
+    return Response(json.loads(record.body) if record.body else None, status=record.code, headers=headers)
 
 
 def _fingerprint(request: Request) -> str:
     body: Any = request.data
-    said = canonical([request.method, request.path, body if body else {}], what="body")
-    return hashlib.sha256(said).hexdigest()
+    said = f"{request.method} {request.path}\n".encode() + canonical(body if body else {}, what="body")
+    # With our secret: a body may hold a password, which a plain hash would let be guessed.
+    return salted_hmac("hitl.idempotency", said, algorithm="sha256").hexdigest()

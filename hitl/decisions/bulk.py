@@ -68,11 +68,13 @@ def decide_all(
     who = Actor.of(actor)
     cast = Decision.objects.filter(approval__in=digests, withdrawn_at=None).values_list("approval", "actor")
     voted = {approval for approval, voter in cast if who.is_person and str(voter) == who.id}
-    results = []
-    for item in preflight(digests, user=actor, verdict=verdict):
+    results: dict[str, Item] = {}
+    looked_at = preflight(digests, user=actor, verdict=verdict)
+    # Always in the same order: a caller may hold all of their runs locked until its own transaction ends.
+    for item in sorted(looked_at, key=lambda item: str(item.approval.run_id if item.approval else "")):
         again = item.approval is not None and (item.reason == "closed" or item.approval.pk in voted)
         if item.approval is None or item.reason in WHY or (item.reason and not again):
-            results.append(item)
+            results[item.id] = item
             continue
         try:
             outcome = decide(
@@ -83,10 +85,10 @@ def decide_all(
                 comment=comment,
                 channel=channel,
             )
-            results.append(Item(item.id, outcome.approval, outcome=outcome))
+            results[item.id] = Item(item.id, outcome.approval, outcome=outcome)
         except HitlError as error:
-            results.append(Item(item.id, item.approval, error.code, error.message, error=error))
-    return results
+            results[item.id] = Item(item.id, item.approval, error.code, error.message, error=error)
+    return [results[item.id] for item in looked_at]
 
 
 def _looked_at(pk: uuid.UUID, row: Approval | None, first: Approval | None, user: Any, verdict: str) -> Item:

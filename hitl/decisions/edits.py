@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from jsonschema import Draft202012Validator, FormatChecker
-from referencing import Registry
-
 from hitl.conf import conf
+from hitl.decisions.fits import problems
 from hitl.definition import canonical
 from hitl.definition.binding import edited
 from hitl.exceptions import BadInput, InvalidDecision
@@ -29,10 +27,10 @@ def edited_bytes(approval: Approval, args: Any, action_type: str = "") -> bytes:
         told = ", ".join(sorted(types)) or "no other"
         raise InvalidDecision(fields={"action_type": f"this may not be made {action_type[:80]!r}; there is {told}"})
     schema = types[action_type] if action_type else approval.args_schema
-    problems = dict(_schema_problems(schema, args))
-    problems |= {} if action_type else dict(_locked(approval, args))
-    if problems:
-        raise InvalidDecision(fields=problems)
+    wrong = dict(_schema_problems(schema, args))
+    wrong |= {} if action_type else dict(_locked(approval, args))
+    if wrong:
+        raise InvalidDecision(fields=wrong)
     return edited(bytes(approval.action_bytes), args, action_type or approval.action_type)
 
 
@@ -44,18 +42,11 @@ def response_problems(approval: Approval, response: Any, *, answers: bool = True
         canonical(response, what="response", limit=conf.MAX_ACTION)
     except BadInput as error:
         return {"response": error.message}
-    # An empty registry: a schema of an agent's must not make this process fetch anything.
-    schema, formats = approval.response_schema or {}, FormatChecker()
-    validator = Draft202012Validator(schema, format_checker=formats, registry=Registry())
     try:
-        problems = list(validator.iter_errors(response))
+        found = problems(approval.response_schema or {}, response)
     except Exception as error:  # a schema that is none, or refers to what is not there: nothing fits it
         return {"response": f"the schema of this question cannot be applied: {type(error).__name__}"}
-    found = {}
-    for problem in problems:
-        path = ".".join(str(part) for part in problem.absolute_path)
-        found[f"response.{path}" if path else "response"] = problem.message
-    return found
+    return {f"response.{path}" if path else "response": message for path, message in found}
 
 
 def changed_paths(before: Any, after: Any, path: str = "") -> Iterator[str]:
@@ -74,15 +65,12 @@ def misfits(schema: Any, args: dict[str, Any]) -> dict[str, str]:
 
 
 def _schema_problems(schema: Any, args: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    validator = Draft202012Validator(schema or {}, format_checker=FormatChecker(), registry=Registry())
     try:
-        problems = list(validator.iter_errors(args))
+        found = problems(schema or {}, args)
     except Exception as error:  # a schema that is none, or refers to what is not there: nothing fits it
         yield "args", f"the schema of this action cannot be applied: {type(error).__name__}"
         return
-    for problem in problems:
-        path = ".".join(str(part) for part in problem.absolute_path)
-        yield f"args.{path}" if path else "args", problem.message
+    yield from ((f"args.{path}" if path else "args", message) for path, message in found)
 
 
 def _locked(approval: Approval, args: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -71,6 +71,8 @@ def request(t: Transition, step: Step, proposal: Proposal, *, key: str = "", old
     """
     old = old or _newest(step, key)
     approval = _approval(t, step, proposal, key, old)
+    for name, value in proposal.columns.items():
+        setattr(approval, name, value)
     if old is not None and old.status == ApprovalStatus.PENDING:
         _supersede(t, old, approval, via="revision")
     _open(t, approval, proposal.candidates, step=step.name)
@@ -210,7 +212,7 @@ def _approval(t: Transition, step: Step, proposal: Proposal, key: str, old: Appr
     revision = old.revision + 1 if old else 1
     within = gate.execute_within or conf.EXECUTE_WITHIN.total_seconds()
     body = _bytes(t, step, action, key=key, revision=revision, within=within)
-    row = Approval(
+    return Approval(
         run=run,
         step=step,
         key=key,
@@ -244,9 +246,6 @@ def _approval(t: Transition, step: Step, proposal: Proposal, key: str, old: Appr
         cool_off=gate.cool_off,
         execute_within=within,
     )
-    for name, value in proposal.columns.items():
-        setattr(row, name, value)
-    return row
 
 
 def _bytes(t: Transition, step: Step, action: Action, *, key: str, revision: int, within: float) -> bytes:

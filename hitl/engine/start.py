@@ -62,7 +62,7 @@ def start(
     except IntegrityError:
         if idempotency_key is None:
             raise
-        return _first(run, idempotency_key, who)
+        return first(run, idempotency_key, who)
 
 
 def child_run(t: Transition, step: Step, name: str, workflow: str, input: Any) -> Run:
@@ -119,13 +119,14 @@ def _create(run: Run, definition: Definition, who: Actor) -> Run:
     return run
 
 
-def _first(run: Run, idempotency_key: str, who: Actor) -> Run:
-    first = Run.objects.get(principal=who.text, idempotency_key=idempotency_key)
-    if (first.workflow_id, first.input, first.risk) != (run.workflow_id, run.input, run.risk):
+def first(run: Run, idempotency_key: str, who: Actor) -> Run:
+    """The run that this key started; raises IdempotencyConflict where it was another one."""
+    found = Run.objects.get(principal=who.text, idempotency_key=idempotency_key)
+    if (found.workflow_id, found.input, found.risk) != (run.workflow_id, run.input, run.risk):
         raise IdempotencyConflict(
-            f"the key {idempotency_key!r} started run {first.pk} with another input", run=first.pk
+            f"the key {idempotency_key!r} started run {found.pk} with another input", run=found.pk
         )
-    return first
+    return found
 
 
 def _find_or_create(definition: Definition) -> Workflow:

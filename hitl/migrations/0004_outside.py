@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
                 ('principal', models.CharField(max_length=120)),
                 ('key', models.CharField(max_length=200)),
                 ('fingerprint', models.CharField(max_length=64)),
-                ('status', models.PositiveSmallIntegerField(default=0)),
+                ('code', models.PositiveSmallIntegerField(default=0)),
                 ('body', models.TextField(blank=True)),
                 ('location', models.CharField(blank=True, max_length=500)),
                 ('expires_at', models.DateTimeField(db_index=True)),
@@ -44,6 +44,10 @@ class Migration(migrations.Migration):
             model_name='approval',
             name='taken_at',
             field=models.DateTimeField(blank=True, help_text='when who asked took an answer that is no grant', null=True),
+        ),
+        migrations.AddIndex(
+            model_name='run',
+            index=models.Index(condition=models.Q(('external_id', ''), _negated=True), fields=['principal', 'external_id'], name='hitl_run_external'),
         ),
         migrations.AddIndex(
             model_name='approval',

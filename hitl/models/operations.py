@@ -22,7 +22,7 @@ class IdempotencyRecord(models.Model):
     principal = models.CharField(max_length=120)
     key = models.CharField(max_length=200)
     fingerprint = models.CharField(max_length=64)
-    status = models.PositiveSmallIntegerField(default=0)
+    code = models.PositiveSmallIntegerField(default=0)
     body = models.TextField(blank=True)
     location = models.CharField(max_length=500, blank=True)
     expires_at = models.DateTimeField(db_index=True)

@@ -105,6 +105,7 @@ class Run(models.Model):
                 name="hitl_run_deadline",
                 condition=Q(ended_at=None, deadline_at__isnull=False),
             ),
+            models.Index(fields=["principal", "external_id"], name="hitl_run_external", condition=~Q(external_id="")),
             models.Index(fields=["parent_step"], name="hitl_run_child", condition=Q(parent_step__isnull=False)),
         ]
 

@@ -83,6 +83,11 @@ def be_patient(milliseconds: int) -> None:
         execute("SELECT set_config('lock_timeout', %s, true)", [str(milliseconds)])
 
 
+def was_busy(error: Exception) -> bool:
+    """Whether a statement failed because somebody else held a lock for too long."""
+    return getattr(error.__cause__, "sqlstate", "") == "55P03" if on_postgres() else "locked" in str(error)
+
+
 def hold_freezes(*, shared: bool = False) -> None:
     """Freezes and claims of protected steps one after the other, so that nothing starts after a freeze that did not see
     it; claims do not wait for each other. SQLite has one writer at a time anyway."""

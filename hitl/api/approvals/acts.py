@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -16,20 +17,25 @@ from rest_framework.response import Response
 from hitl import decisions
 from hitl.api.approvals.deciding import stepped_up
 from hitl.api.door import Door, read
+from hitl.api.openapi.says import Page, Says
 from hitl.api.pagination import Oldest
 from hitl.api.shapes import answers as shapes
-from hitl.api.shapes import bodies
+from hitl.api.shapes import bodies, told
 from hitl.api.waits import wait_until
 from hitl.engine import outside
-from hitl.exceptions import InvalidDecision
+from hitl.exceptions import InvalidDecision, UnknownApproval
 from hitl.models import ApiKey, Approval, Comment
 from hitl.policies import explain
+
+# What every act may be refused with.
+_ACT = "unknown_approval not_allowed already_decided already_consumed approval_closed stale_approval invalid_decision"
 
 
 class OneApproval(Door):
     """Read one request."""
 
     scopes = {"GET": "approvals:read"}
+    says = {"GET": Says(told.ApprovalDetail, query="wait", errors="unknown_approval")}
 
     def get(self, request: Request, pk: uuid.UUID) -> Response:
         """The request as a reviewer must see it; who asked is told of the newest revision, whatever became of theirs.
@@ -48,6 +54,7 @@ class Explain(Door):
     """Ask what one can do with a request, why not, who is still needed, and what comes next."""
 
     scopes = {"GET": "approvals:read"}
+    says = {"GET": Says(told.Explanation, errors="unknown_approval")}
 
     def get(self, request: Request, pk: uuid.UUID) -> Response:
         """The explanation."""
@@ -60,6 +67,7 @@ class Act(Door):
     """What all acts share: one verb, its body, and the request as it is afterwards."""
 
     scopes = {"POST": "approvals:read"}
+    says = {"POST": Says(told.ApprovalDetail, errors=_ACT)}
     body: type[bodies.Closed] = bodies.Because
     verb: Callable[..., Any]
 
@@ -122,6 +130,12 @@ class CancelRequest(Act):
     scopes = {"POST": "approvals:request"}
     verb = staticmethod(decisions.cancel)
 
+    def post(self, request: Request, pk: uuid.UUID) -> Response:
+        """200 with the request; a program's is the newest revision, whichever it names."""
+        with suppress(UnknownApproval):  # which the verb says, on record
+            pk = outside.newest(outside.own(pk, request.user)).pk
+        return super().post(request, pk)
+
 
 class HandOver(Act):
     """What handing over and assigning share: another person, by login name."""
@@ -157,6 +171,10 @@ class Comments(Act, generics.ListAPIView[Comment]):
     """Read what was said about a request, and say something."""
 
     scopes = {"GET": "approvals:read", "POST": "approvals:read"}
+    says = {
+        "GET": Says(Page(told.Remark), errors="unknown_approval", summary="Read what was said about a request"),
+        "POST": Says(told.ApprovalDetail, errors=_ACT, summary="Say something about a request"),
+    }
     serializer_class = shapes.CommentShape
     pagination_class = Oldest
     body = bodies.Remark
@@ -172,6 +190,10 @@ class Watch(Act):
     """Be listed as following a request, or not any more."""
 
     scopes = {"POST": "approvals:read", "DELETE": "approvals:read"}
+    says = {
+        "POST": Says(told.ApprovalDetail, errors=_ACT, summary="Follow a request"),
+        "DELETE": Says(told.ApprovalDetail, errors=_ACT, summary="Follow a request no more"),
+    }
     body = bodies.Nothing
     verb = staticmethod(decisions.watch)
 

@@ -11,9 +11,12 @@ from rest_framework.reverse import reverse
 
 from hitl.api.approvals.acts import find_person, unknown_person
 from hitl.api.door import Door, agents_only, read
+from hitl.api.idempotency import key_of
+from hitl.api.openapi.says import Says
 from hitl.api.runs.control import run_answer
 from hitl.api.shapes import answers as shapes
 from hitl.api.shapes import asking as bodies
+from hitl.api.shapes import told, told_runs
 from hitl.api.shapes.bodies import Nothing
 from hitl.definition import Action, GateSpec
 from hitl.definition.gates import gate_spec
@@ -22,13 +25,21 @@ from hitl.exceptions import BadInput, InvalidWorkflow
 from hitl.models import ApiKey, Approval
 from hitl.policies.outside import check_gate, default_policy, risk_for
 
+_ASK = "unknown_approval not_allowed"
+_ACTION = "invalid_action invalid_policy unknown_policy unknown_reviewer"
+_NOT_NOW = "already_consumed not_decided batch_open too_early stale_approval frozen"
+
 
 def ask(request: Request) -> Response:
     """Ask people: 201 with the request."""
     key = agents_only(request)
     given = read(bodies.Ask, request)
     more = {name: given[name] for name in ("external_id", "context", "resume_data")}
-    more |= {"on_behalf_of": _person(given["on_behalf_of"]), **_batch(given["batch"])}
+    more |= {
+        "on_behalf_of": _person(given["on_behalf_of"]),
+        "idempotency_key": key_of(request),
+        **_batch(given["batch"]),
+    }
     if given["kind"] == "question":
         gate = gate_of(key, given, description=given["description"])
         kind = {"schema": given["schema"], "options": given["options"], "title": given["title"]}
@@ -45,6 +56,14 @@ class Revise(Door):
     """Propose again after a revision was requested."""
 
     scopes = {"POST": "approvals:request"}
+    says = {
+        "POST": Says(
+            told.ApprovalDetail,
+            201,
+            bodies.Revise,
+            f"{_ASK} already_decided approval_closed {_ACTION}",
+        )
+    }
 
     def post(self, request: Request, pk: uuid.UUID) -> Response:
         """201 with the next revision."""
@@ -61,6 +80,7 @@ class Consume(Door):
     """Take what came of a request, once."""
 
     scopes = {"POST": "approvals:request"}
+    says = {"POST": Says(told.Taken, errors=f"{_ASK} {_NOT_NOW}")}
 
     def post(self, request: Request, pk: uuid.UUID) -> Response:
         """200 with the outcome, and the token to report with where it was approved."""
@@ -84,6 +104,7 @@ class Result(Door):
     """Say what came of running it."""
 
     scopes = {"POST": "approvals:request"}
+    says = {"POST": Says(told_runs.RunDetail, body=bodies.Report, errors=f"{_ASK} not_decided lease_lost")}
 
     def post(self, request: Request, pk: uuid.UUID) -> Response:
         """200 with the run as it ended."""

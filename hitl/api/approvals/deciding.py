@@ -12,8 +12,9 @@ from rest_framework.response import Response
 
 from hitl import decisions
 from hitl.api.door import Door, people_only, read
+from hitl.api.openapi.says import Says
 from hitl.api.shapes import answers as shapes
-from hitl.api.shapes import bodies
+from hitl.api.shapes import bodies, told
 from hitl.decisions.bulk import Item
 from hitl.decisions.inbox import visible
 from hitl.exceptions import NotAllowed
@@ -26,6 +27,15 @@ class Decisions(Door):
     """Decide."""
 
     scopes = {"POST": "approvals:read"}
+    says = {
+        "POST": Says(
+            told.Decided,
+            body=bodies.Decide,
+            errors="unknown_approval not_allowed already_decided approval_closed stale_approval verdict_not_offered "
+            "invalid_decision invalid_action invalid_policy",
+            others={202: told.Decided},
+        )
+    }
 
     def post(self, request: Request, pk: uuid.UUID) -> Response:
         """200: decided (or decided so before, `duplicate`); 202: recorded, more votes are needed, or others decide on
@@ -50,6 +60,7 @@ class ProveYourself(Door):
     """Give the password once more, for the decisions of the next minutes."""
 
     scopes = {"POST": "approvals:read"}
+    says = {"POST": Says(None, 204, bodies.StepUp, "not_allowed")}
 
     def post(self, request: Request) -> Response:
         """204: it was right."""
@@ -63,6 +74,7 @@ class Preflight(Door):
     """Look which of several requests can be decided together."""
 
     scopes = {"POST": "approvals:read"}
+    says = {"POST": Says(told.LookedAtAll, body=bodies.Preflight, errors="not_allowed unknown_approval")}
 
     def post(self, request: Request) -> Response:
         """200 with each and what keeps it from that."""
@@ -76,6 +88,7 @@ class DecideAll(Door):
     """Decide several requests, each by itself."""
 
     scopes = {"POST": "approvals:read"}
+    says = {"POST": Says(told.DecidedAll, body=bodies.DecideAll, errors="not_allowed unknown_approval")}
 
     def post(self, request: Request) -> Response:
         """200 with what came of each."""

@@ -11,9 +11,10 @@ from rest_framework.response import Response
 
 from hitl.api.approvals.acts import find_person, unknown_person
 from hitl.api.door import Door, people_only, read
+from hitl.api.openapi.says import Page, Says
 from hitl.api.pagination import Numbered
 from hitl.api.shapes import answers as shapes
-from hitl.api.shapes import bodies
+from hitl.api.shapes import bodies, told
 from hitl.exceptions import NotAllowed, NotFound
 from hitl.models import Delegation
 from hitl.policies import REASONS, delegations
@@ -24,6 +25,16 @@ class Delegations(Door, generics.ListAPIView[Delegation]):
     """Read who stands in for whom, and have somebody stand in."""
 
     scopes = {"GET": "approvals:read", "POST": "approvals:read"}
+    says = {
+        "GET": Says(Page(told.Delegation), errors="not_allowed", summary="Read who stands in for whom"),
+        "POST": Says(
+            told.Delegation,
+            201,
+            bodies.CreateDelegation,
+            "not_allowed invalid_decision",
+            summary="Have somebody stand in",
+        ),
+    }
     serializer_class = shapes.DelegationShape
     pagination_class = Numbered
 
@@ -50,6 +61,7 @@ class RevokeDelegation(Door):
     """End a delegation now."""
 
     scopes = {"POST": "approvals:read"}
+    says = {"POST": Says(told.Delegation, errors="not_allowed not_found")}
 
     def post(self, request: Request, pk: int) -> Response:
         """200 with the delegation, also when it had ended."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from datetime import datetime
 from typing import Any
 
 from django.urls import NoReverseMatch, reverse
@@ -112,6 +113,7 @@ class ApprovalDetail(ApprovalShape):
     edited_by = serializers.SerializerMethodField()
     external_id = serializers.CharField(source="run.external_id")
     batch = serializers.SerializerMethodField()
+    taken_at = serializers.SerializerMethodField()
     review_url = serializers.SerializerMethodField()
     resume_data = serializers.SerializerMethodField()
     outcome = serializers.SerializerMethodField()
@@ -171,6 +173,10 @@ class ApprovalDetail(ApprovalShape):
             "release": "all" if together else "each",
             "released": self._released(approval),
         }
+
+    def get_taken_at(self, approval: Approval) -> datetime | None:
+        """When who asked took what came of it: used the grant, or fetched another end."""
+        return approval.consumed_at or approval.taken_at
 
     def get_review_url(self, approval: Approval) -> str:
         """Where people decide; empty where this project has no review screens."""

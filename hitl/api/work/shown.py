@@ -71,7 +71,9 @@ def _decided(held: Claimed) -> dict[str, Any]:
     rows = Approval.objects.filter(step=held.step).exclude(key="").exclude(status=ApprovalStatus.SUPERSEDED)
     found: dict[str, Any] = {}
     for row in rows.exclude(status=ApprovalStatus.PENDING).order_by("revision"):
-        name = row.key.rpartition("#")[0] if held.step.iteration else row.key
+        name, turn = _named(row.key, held.step.iteration)
+        if turn != held.step.iteration:  # asked in another turn of the loop
+            continue
         if row.kind == "question":
             answered = row.status == ApprovalStatus.ANSWERED
             response = votes_on(row)[-1].response if answered else None
@@ -79,6 +81,12 @@ def _decided(held: Claimed) -> dict[str, Any]:
         else:
             found[name] = shown_result(read_result(row))
     return found
+
+
+def _named(key: str, iteration: int) -> tuple[str, int]:
+    """The name a step gave its request, and in which turn of a loop."""
+    name, _, turn = key.rpartition("#")
+    return (name, int(turn)) if name and turn.isdecimal() and iteration else (key, 0)
 
 
 def _granted(held: Claimed) -> dict[str, Any] | None:

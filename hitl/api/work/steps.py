@@ -12,6 +12,8 @@ from rest_framework.response import Response
 
 from hitl.api.approvals.asking import gate_of, read_action
 from hitl.api.door import Door, agents_only, read
+from hitl.api.openapi.says import Says
+from hitl.api.shapes import told_work as told
 from hitl.api.shapes import work as bodies
 from hitl.api.shapes.bodies import Closed
 from hitl.api.waits import wait_until
@@ -21,8 +23,12 @@ from hitl.definition.kinds import MISSING
 from hitl.engine import outcome
 from hitl.engine.claim import Claimed
 from hitl.engine.outside import workers
+from hitl.engine.outside.asking import check_question, check_times
 from hitl.exceptions import BadInput
 from hitl.models import Step
+
+_HELD = "not_allowed unknown_step lease_lost run_ended"
+_GATE = "unknown_policy unknown_reviewer invalid_action invalid_policy over_limit"
 
 
 class Work(Door):
@@ -30,12 +36,13 @@ class Work(Door):
 
     scopes = {"POST": "steps:work"}
     body: type[Closed]
+    ends = False  # whether it brings the step's outcome, so that its refusal is put on record
 
     def post(self, request: Request, pk: uuid.UUID) -> Response:
         """200 with what came of it."""
         key = agents_only(request)
         given = read(self.body, request)
-        held = workers.hold(pk, given.pop("token"), actor=key)
+        held = workers.hold(pk, given.pop("token"), actor=key, ends=self.ends)
         return Response(self.work(held, given, key))
 
     def work(self, held: Claimed, given: dict[str, Any], key: Any) -> dict[str, Any]:
@@ -47,6 +54,7 @@ class Claim(Door):
     """Take a step of one of these queues."""
 
     scopes = {"POST": "steps:work"}
+    says = {"POST": Says(told.Task, body=bodies.ClaimStep, errors="not_allowed", query="wait", others={204: None})}
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """With `?wait=`, wait for something to do before anything is claimed."""
@@ -64,6 +72,7 @@ class Claim(Door):
 class Heartbeat(Work):
     """Keep the step."""
 
+    says = {"POST": Says(told.Kept, errors=_HELD)}
     body = bodies.Beat
 
     def work(self, held: Claimed, given: dict[str, Any], key: Any) -> dict[str, Any]:
@@ -74,6 +83,7 @@ class Heartbeat(Work):
 class Checkpoint(Work):
     """Keep data for the next attempt."""
 
+    says = {"POST": Says(told.Checkpoint, errors=_HELD)}
     body = bodies.Keep
 
     def work(self, held: Claimed, given: dict[str, Any], key: Any) -> dict[str, Any]:
@@ -85,6 +95,7 @@ class Checkpoint(Work):
 class Put(Work):
     """Append a piece of output."""
 
+    says = {"POST": Says(told.Stored, errors=_HELD)}
     body = bodies.Chunk
 
     def work(self, held: Claimed, given: dict[str, Any], key: Any) -> dict[str, Any]:
@@ -96,6 +107,7 @@ class Put(Work):
 class Publish(Work):
     """Publish a value under a key."""
 
+    says = {"POST": Says(told.Stored, errors=_HELD)}
     body = bodies.Publish
 
     def work(self, held: Claimed, given: dict[str, Any], key: Any) -> dict[str, Any]:
@@ -107,6 +119,7 @@ class Publish(Work):
 class Results(Work):
     """Remember what an effect returned: the first one stored is what everybody gets."""
 
+    says = {"POST": Says(told.Value, errors=_HELD)}
     body = bodies.Remember
 
     def work(self, held: Claimed, given: dict[str, Any], key: Any) -> dict[str, Any]:
@@ -117,6 +130,7 @@ class Results(Work):
 class Wait(Work):
     """Wait for a signal, or for a time."""
 
+    says = {"POST": Says(told.Parked, errors=_HELD)}
     body = bodies.Wait
 
     def work(self, held: Claimed, given: dict[str, Any], key: Any) -> dict[str, Any]:
@@ -131,17 +145,20 @@ class Wait(Work):
 class Ask(Work):
     """Ask people something."""
 
+    says = {"POST": Says(told.Parked, errors=f"{_HELD} {_GATE}")}
     body = bodies.AskInside
 
     def work(self, held: Claimed, given: dict[str, Any], key: Any) -> dict[str, Any]:
         """The answer where it is there already, or that the step was parked."""
         gate, said = gate_of(key, given), (given["question"], given["schema"], given["options"])
+        check_question(*said)
         return _parked(held, lambda ctx: ctx._ask(given["name"], *said, MISSING, gate))
 
 
 class Approve(Work):
     """Ask people for a yes."""
 
+    says = {"POST": Says(told.Parked, errors=f"{_HELD} {_GATE}")}
     body = bodies.ApproveInside
 
     def work(self, held: Claimed, given: dict[str, Any], key: Any) -> dict[str, Any]:
@@ -150,13 +167,16 @@ class Approve(Work):
         if body.pop("args_schema") is not None:
             raise BadInput("args_schema is for requests that come alone")
         action, gate = read_action(body, "", ""), gate_of(key, given)
+        check_times(gate)
         return _parked(held, lambda ctx: ctx._approve(given["name"], action, gate))
 
 
 class Complete(Work):
     """The step is done."""
 
+    says = {"POST": Says(told.Stands, errors=f"{_HELD} invalid_action invalid_policy")}
     body = bodies.Complete
+    ends = True
 
     def work(self, held: Claimed, given: dict[str, Any], key: Any) -> dict[str, Any]:
         """How step and run stand."""
@@ -170,7 +190,9 @@ class Complete(Work):
 class GoOn(Work):
     """A turn of an agent loop is done."""
 
+    says = {"POST": Says(told.Stands, errors=_HELD)}
     body = bodies.GoOn
+    ends = True
 
     def work(self, held: Claimed, given: dict[str, Any], key: Any) -> dict[str, Any]:
         """How step and run stand."""
@@ -181,7 +203,9 @@ class GoOn(Work):
 class Fail(Work):
     """The step failed."""
 
+    says = {"POST": Says(told.Stands, errors=_HELD)}
     body = bodies.Fail
+    ends = True
 
     def work(self, held: Claimed, given: dict[str, Any], key: Any) -> dict[str, Any]:
         """How step and run stand."""
@@ -201,4 +225,7 @@ def _stands(held: Claimed) -> dict[str, Any]:
 
 
 def _span(seconds: float | None) -> timedelta | None:
-    return None if seconds is None else timedelta(seconds=seconds)
+    try:
+        return None if seconds is None else timedelta(seconds=seconds)
+    except OverflowError as error:
+        raise BadInput("that is longer than any time") from error

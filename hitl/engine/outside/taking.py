@@ -37,8 +37,9 @@ def released(approval: Approval) -> bool:
     """Whether its answer may be used: alone at once, in a batch when all of it was asked and decided."""
     if not approval.batch or approval.batch_size is None:
         return True
-    statuses = list(Approval.objects.all().of_batch(approval).values_list("status", flat=True))
-    return len(statuses) >= approval.batch_size and ApprovalStatus.PENDING not in statuses
+    rows = Approval.objects.all().of_batch(approval).order_by("revision").values_list("run", "status")
+    newest_of = {**dict(rows), approval.run_id: approval.status}  # what was proposed again counts once
+    return len(newest_of) >= approval.batch_size and ApprovalStatus.PENDING not in newest_of.values()
 
 
 def take(approval: Any, *, actor: Any) -> Taken:
@@ -69,7 +70,7 @@ def report(approval: Any, token: UUID, *, actor: Any, output: Any = None, error:
     step = Step.objects.filter(run=row.run_id, name=ACT).order_by("-revision").first()
     if step is None or row.consumed_at is None:
         raise NotDecided("nothing was taken of this, so that there is nothing to report")
-    held = hold(step.pk, token, actor=actor)
+    held = hold(step.pk, token, actor=actor, ends=True, alone=True)
     if error is None:
         outcome.write(held, output)
     else:
@@ -85,6 +86,11 @@ def _check(row: Approval) -> None:
         raise NotDecided()
     if not row.is_pending and not released(row):
         raise BatchOpen(batch=row.batch)
+    if row.status == ApprovalStatus.APPROVED and row.consumed_at is None:
+        if sql.is_frozen(_freezes(row.run, definition_of(row.run.workflow_id).name)):
+            raise Frozen()
+        if row.not_before is not None and sql.database_clock() < row.not_before:
+            raise _too_early(row.not_before)
 
 
 def _use(scene: Scene) -> Step | None:
@@ -94,6 +100,8 @@ def _use(scene: Scene) -> Step | None:
         expire_now(t, row)
     if row.is_pending:
         return None
+    if not released(row):  # its time ran out just now, while others of its batch are open
+        raise BatchOpen(batch=row.batch)
     if row.status != ApprovalStatus.APPROVED:
         if row.taken_at is not None:
             raise AlreadyConsumed("the answer was taken already", taken_at=row.taken_at.isoformat())
@@ -109,12 +117,21 @@ def _start(t: Transition, row: Approval) -> Step | None:
         told = {"consumed_at": row.consumed_at.isoformat()} if row.consumed_at else {}
         raise AlreadyConsumed("the approval was used already", **told)
     if step.ready_at is not None and t.now < step.ready_at:
-        raise TooEarly(f"it may start at {step.ready_at.isoformat()}", not_before=step.ready_at.isoformat())
+        raise _too_early(step.ready_at)
     sql.hold_freezes(shared=True)
-    if sql.is_frozen(["all", f"workflow:{t.definition.name}", f"run:{t.run.pk}", t.run.principal]):
+    if sql.is_frozen(_freezes(t.run, t.definition.name)):
         raise Frozen()
     if use_grants(t, step) is None:
         return None
     t.lease(step, timedelta(seconds=row.report_within or conf.REPORT_WITHIN.total_seconds()))
     progress.settle(t)
     return step
+
+
+def _freezes(run: Run, workflow: str) -> list[str]:
+    """The freezes that would cover it."""
+    return ["all", f"workflow:{workflow}", f"run:{run.pk}", run.principal]
+
+
+def _too_early(at: datetime) -> TooEarly:
+    return TooEarly(f"it may start at {at.isoformat()}", not_before=at.isoformat())

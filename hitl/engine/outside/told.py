@@ -28,6 +28,10 @@ _NOTICES = {
     ApprovalStatus.CANCELLED: "The request was withdrawn before anybody decided. Nothing has been run.",
     ApprovalStatus.REVOKED: "A person took their approval back. Nothing has been run. " + _STOP,
 }
+_LAPSED = (
+    "A person approved this, but it was not started in time, so that the approval is not good any more. Nothing was "
+    "run; ask again if it is still wanted."
+)
 _POLICY = "The policy lets this call pass without asking a person."
 _TIME = "Nobody objected in time, which by the policy lets this call pass."
 _VERDICTS = {
@@ -101,6 +105,8 @@ def newest(approval: Approval) -> Approval:
 def _notice(approval: Approval, status: ApprovalStatus, changes: Any, last: Decision | None) -> str:
     if status == ApprovalStatus.APPROVED and approval.decided_via != "human":
         return _TIME if approval.decided_via == "timeout" else _POLICY
+    if status == ApprovalStatus.EXPIRED and approval.execute_by is not None:
+        return _LAPSED
     word = {ApprovalStatus.APPROVED: "edit" if changes else "approve", ApprovalStatus.ANSWERED: "respond"}.get(status)
     comment = f"They said: {last.comment} " if last and last.comment else ""
     text = _NOTICES[word or status].format(comment=comment, response=last.response if last else "")

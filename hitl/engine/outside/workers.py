@@ -24,7 +24,8 @@ from hitl.policies import REASONS
 from hitl.states import ApprovalStatus, StepStatus
 
 _MOST_QUEUES = 20
-_TRIES = 5
+_TRIES = 50  # calls of one worker at once: of those that want the same number one gets it in each round
+_ALONE = [f"{EXTERNAL}{name}" for name in OWN_QUEUES]
 SHORTEST, LONGEST = timedelta(seconds=5), timedelta(hours=1)
 
 
@@ -42,9 +43,10 @@ def queues_of(actor: Any, queues: Iterable[str]) -> list[str]:
 
 
 def has_work(queues: Iterable[str]) -> bool:
-    """Whether a step looks ready on one of these rows' queues, without a lock."""
-    due = Step.objects.filter(status=StepStatus.READY, queue__in=list(queues), ready_at__lte=clock.now())
-    return due.exists()
+    """Whether a step looks ready on one of these rows' queues, without a lock; what is frozen does not."""
+    names = list(queues)
+    due = Step.objects.filter(status=StepStatus.READY, queue__in=names, ready_at__lte=clock.now())
+    return due.exists() and any(sql.ready_steps(name, 1) for name in names)
 
 
 def claim_external(queues: Iterable[str], *, actor: ApiKey, lease: timedelta | None = None) -> Claimed | None:
@@ -60,14 +62,20 @@ def claim_external(queues: Iterable[str], *, actor: ApiKey, lease: timedelta | N
     return None
 
 
-def hold(step_id: UUID, token: UUID, *, actor: Any) -> Claimed:
-    """The step behind a token, as its holder has it. Whether the lease still holds is found out under the lock, or by
-    the statement that writes; raises UnknownStep, and LeaseLost at once where it cannot hold."""
-    step = Step.objects.select_related("run__workflow").filter(pk=step_id, queue__startswith=EXTERNAL).first()
+def hold(step_id: UUID, token: UUID, *, actor: Any, ends: bool = False, alone: bool = False) -> Claimed:
+    """The step behind a token, as its holder has it; `alone` is that of a request that came alone, which no worker has.
+
+    Whether the lease still holds is found out under the lock, or by the statement that writes. Raises UnknownStep, and
+    LeaseLost at once where it cannot hold; but who brings an outcome (`ends`) is refused where it would be written, on
+    record.
+    """
+    rows = Step.objects.select_related("run__workflow").filter(pk=step_id, queue__startswith=EXTERNAL)
+    step = (rows.filter(queue__in=_ALONE) if alone else rows.exclude(queue__in=_ALONE)).first()
     if step is None:
         raise UnknownStep(f"there is no step {step_id} of yours")
-    if step.status != StepStatus.RUNNING or step.lease_token != token:
+    if not ends and (step.status != StepStatus.RUNNING or step.lease_token != token):
         raise LeaseLost(f"the lease of {step.name!r} is lost: it ran out, or the run ended; claim again")
+    step.lease_token = token
     used = Approval.objects.filter(consumed_by=step, status=ApprovalStatus.APPROVED).select_related("step")
     return Claimed(step, step.run, tuple(used.order_by("revision")), Actor.of(actor))
 
