@@ -1,5 +1,5 @@
 # syntax=docker/dockerfile:1
-# One image for every process: web, worker, sweeper, beat, migrate. Health checks are in docker-compose.yml, since they
+# One image for every process: web, waiting, worker, sweeper, beat, migrate. Health checks are in docker-compose.yml, since they
 # differ by process.
 
 FROM python:3.11-slim AS build

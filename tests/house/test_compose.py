@@ -29,7 +29,7 @@ def queues(service: dict[str, Any]) -> set[str]:
 
 
 def test_all_parts_are_there() -> None:
-    assert set(SERVICES) == {"db", "redis", "migrate", "web", "worker", "sweeper", "beat", "mail"}
+    assert set(SERVICES) == {"db", "redis", "migrate", "web", "waiting", "worker", "sweeper", "beat", "mail"}
 
 
 def test_nobody_is_root(service: dict[str, Any]) -> None:
@@ -137,7 +137,7 @@ def test_redis_loses_no_bell_for_want_of_memory() -> None:
 
 
 def test_nothing_starts_before_the_migrations() -> None:
-    for name in ("web", "worker", "sweeper", "beat"):
+    for name in ("web", "waiting", "worker", "sweeper", "beat"):
         assert SERVICES[name]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
 
 
