@@ -54,6 +54,8 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_celery_beat",
     "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
     *env.list("HITL_WORKFLOW_APPS", default=["project.examples"]),
 ]
 
@@ -208,6 +210,8 @@ REST_FRAMEWORK = {
     "DEFAULT_THROTTLE_RATES": {"user": env.str("HITL_API_RATE", default="600/min")},
     "UNAUTHENTICATED_USER": None,
 }
+
+SPECTACULAR_SETTINGS = {"DEFAULT_GENERATOR_CLASS": "hitl.api.openapi.document.Generator"}
 
 _HTTPS = HITL_BASE_URL.startswith("https://")
 SESSION_COOKIE_HTTPONLY = True

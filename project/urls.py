@@ -6,6 +6,8 @@ from django.urls import include, path
 from hitl.admin.site import review_site
 from hitl.api.openapi.pages import docs
 
+handler404 = "hitl.api.problems.page_not_found"
+
 urlpatterns = [
     path("admin/", admin.site.urls),
     path("review/", review_site.urls),

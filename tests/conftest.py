@@ -11,6 +11,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -25,6 +26,7 @@ from tests import servers
 
 BACKENDS = ("sqlite", "postgres")
 _CHILD = "HITL_TEST_BACKEND"
+_SHARED = "HITL_TEST_SHARED"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -40,6 +42,7 @@ def pytest_cmdline_main(config: pytest.Config) -> int | None:
         return _run_child(config.option.backend, config)
     if config.option.usepdb or config.option.capture == "no":  # somebody looks on: one after the other
         return _worst([_run_child(backend, config) for backend in BACKENDS])
+    os.environ[_SHARED] = "1"
     with tempfile.TemporaryFile("w+") as later, ThreadPoolExecutor(1) as pool:
         second = pool.submit(_run_child, BACKENDS[1], config, later)
         codes = [_run_child(BACKENDS[0], config), second.result()]
@@ -87,6 +90,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     backend = os.environ.get(_CHILD)
     kept = [item for item in items if backend == "postgres" or not {"postgres", "redis"} & _marks(item)]
     kept = [item for item in kept if backend == "sqlite" or "sqlite" not in _marks(item)]
+    if os.environ.get(_SHARED):  # both run: what drives a whole product of its own need not run beside each of them
+        kept = [item for item in kept if "product" not in _fixtures(item) or _half(item) == backend]
     left_out = [item for item in items if item not in kept]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
@@ -95,6 +100,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if "browser" in _marks(item):
                 item.add_marker(pytest.mark.skip(reason="Chromium is not installed"))
+
+
+def _fixtures(item: pytest.Item) -> list[str]:
+    return list(getattr(item, "fixturenames", ()))
+
+
+def _half(item: pytest.Item) -> str:
+    """The backend beside which a file's tests run where both do."""
+    return BACKENDS[zlib.crc32(item.path.name.encode()) % 2]
 
 
 def _marks(item: pytest.Item) -> set[str]:

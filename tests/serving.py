@@ -24,7 +24,7 @@ from typing import Any
 from tests.servers import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
-PASSWORD = "a-long-word-for-tests"  # noqa: S105
+PASSWORD = "a-long-word-for-tests"
 PEOPLE = {"alice": (), "bob": ("finance",), "carol": ("finance",), "dana": ("directors",), "mallory": ()}
 POLICIES = """\
 name: refunds

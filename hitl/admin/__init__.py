@@ -5,6 +5,6 @@ May call: `decisions`, `policies.explain`, `engine` for control, `audit` for tim
 Never: a rule or a status; approvals, decisions and audit rows are not editable.
 """
 
-from hitl.admin import machine, operators, people, reviews
+from hitl.admin import keys, machine, operators, people, reviews
 
-__all__ = ["machine", "operators", "people", "reviews"]
+__all__ = ["keys", "machine", "operators", "people", "reviews"]

@@ -57,8 +57,10 @@ class Person(forms.CharField):
         super().__init__(widget=forms.TextInput(attrs=attrs), max_length=254, **options)
 
     def clean(self, value: Any) -> Any:
-        """The user, or that there is none."""
+        """The user, or that there is none; None where nobody need be named and nobody is."""
         name = super().clean(value)
+        if not name:
+            return None
         try:
             return get_user_model()._default_manager.get_by_natural_key(name)
         except get_user_model().DoesNotExist:

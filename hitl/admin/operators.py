@@ -199,7 +199,7 @@ class ApprovalAdmin(ReadOnly):
     list_select_related = ("requester",)
     search_fields = ("id", "title")
     ordering = ("-id",)
-    exclude = ("action_bytes", "effective_bytes")
+    exclude = ("action_bytes", "effective_bytes", "resume_data")  # what an agent keeps is nobody else's
     formfield_overrides = {URLField: {"assume_scheme": "https"}}
 
 

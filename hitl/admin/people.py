@@ -1,5 +1,5 @@
-"""What operators see of people and their rules under `/admin/`: policies in words, keys, who stands in for whom, and
-what was said beside decisions. All of it read-only."""
+"""What operators see of people and their rules under `/admin/`: policies in words, who stands in for whom, and what was
+said beside decisions. All of it read-only."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from django.utils.timesince import timesince
 from hitl import clock
 from hitl.admin.operators import Operated, ReadOnly
 from hitl.definition import PolicyDocument, Stage
-from hitl.models import ApiKey, Comment, Delegation, Feedback, Policy, Watch
+from hitl.models import Comment, Delegation, Feedback, Policy, Watch
 
 _TIMEOUT = {
     "reject": "it is refused",
@@ -39,23 +39,6 @@ class PolicyAdmin(ReadOnly):
     def rules(self, policy: Policy) -> str:
         """The document as sentences, the first rule that matches first."""
         return format_html_join("\n", "<p>{}</p>", ((line,) for line in in_words(policy.value)))
-
-
-@admin.register(ApiKey)
-class ApiKeyAdmin(ReadOnly):
-    """Keys of agents; secrets are not kept."""
-
-    list_display = (
-        "agent",
-        "prefix",
-        "owner_user",
-        "owner_group",
-        "last_used_at",
-        "expires_at",
-        "revoked_at",
-    )
-    ordering = ("-id",)
-    exclude = ("secret_hash",)
 
 
 @admin.register(Delegation)

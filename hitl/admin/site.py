@@ -23,10 +23,13 @@ class ReviewSite(AdminSite):
     def get_urls(self) -> list[Any]:
         """Pages of people beside those of requests."""
         from hitl.admin import delegations  # which needs the site
+        from hitl.admin.keys import owners
 
         return [
             path("delegations/", self.admin_view(delegations.delegations_view), name="delegations"),
             path("delegations/<int:pk>/revoke/", self.admin_view(delegations.revoke_view), name="delegation_revoke"),
+            path("keys/", self.admin_view(owners.keys_view), name="keys"),
+            path("keys/<uuid:pk>/revoke/", self.admin_view(owners.revoke_view), name="key_revoke"),
             *super().get_urls(),
         ]
 

@@ -6,6 +6,7 @@ from rest_framework.authentication import BaseAuthentication, get_authorization_
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from hitl.api.throttles import wrong_key
 from hitl.models import ApiKey
 from hitl.policies import authenticate
 
@@ -20,6 +21,7 @@ class ApiKeyAuthentication(BaseAuthentication):
             return None
         key = authenticate(token.strip())
         if key is None:
+            wrong_key(request)
             raise AuthenticationFailed("This key is unknown, revoked or expired.")
         return key, key
 

@@ -1,12 +1,12 @@
-"""What all endpoints share: who may come in, how a body is read, and how lists are narrowed."""
+"""What all endpoints share: who may come in, how often, and how a body is read."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, TypeVar
+from typing import Any
 
-from django.db.models import Model, QuerySet
+from django.views.decorators.http import conditional_page
 from rest_framework.authentication import SessionAuthentication
 from rest_framework.permissions import BasePermission
 from rest_framework.renderers import JSONRenderer
@@ -19,11 +19,10 @@ from hitl.api.idempotency import key_of, once
 from hitl.api.parsers import StrictJSONParser
 from hitl.api.problems import handler
 from hitl.api.shapes import bodies
+from hitl.api.throttles import PerPrincipal
 from hitl.exceptions import BadInput, NotAllowed
 from hitl.models import ApiKey
 from hitl.policies import REASONS
-
-Row = TypeVar("Row", bound=Model)
 
 
 class HasScope(BasePermission):
@@ -50,15 +49,22 @@ class Door(APIView):
     # Said here, not left to the project's defaults, so that a project may mount these beside an API of its own.
     authentication_classes = [ApiKeyAuthentication, SessionAuthentication]
     permission_classes = [HasScope]
+    throttle_classes = [PerPrincipal]
     parser_classes = [StrictJSONParser]
     renderer_classes = [JSONRenderer]
     scopes: dict[str, str] = {}
+    answers_once = False
 
     def __init_subclass__(cls, **options: Any) -> None:
         """Every POST takes an `Idempotency-Key`."""
         super().__init_subclass__(**options)
         if "post" in cls.__dict__:
             cls.post = _answered_once(cls.post)  # type: ignore[attr-defined]
+
+    @classmethod
+    def as_view(cls, **options: Any) -> Any:
+        """Every GET answers with an `ETag`, and with 304 to who has that answer already."""
+        return conditional_page(super().as_view(**options))
 
     def get_exception_handler(self) -> Any:
         """Every error is a problem document."""
@@ -74,19 +80,13 @@ def _answered_once(post: Callable[..., Response]) -> Callable[..., Response]:
             except Exception as error:  # a refusal is an answer, and what it wrote stays; anything else is raised on
                 return self.handle_exception(error)
 
-        key = key_of(request)
-        return post(self, request, *args, **kwargs) if key is None else once(request, key, work)
+        key = None if self.answers_once else key_of(request)  # a post that calls the one it overrides is inside already
+        if key is None:
+            return post(self, request, *args, **kwargs)
+        self.answers_once = True
+        return once(request, key, work)
 
     return answer
-
-
-def narrowed(rows: QuerySet[Row], request: Request, **columns: str) -> QuerySet[Row]:
-    """The rows whose columns have the values that the query string names."""
-    for name, column in columns.items():
-        value = request.query_params.get(name)
-        if value:  # no column holds a NUL, and PostgreSQL would not even be asked for one
-            rows = rows.none() if "\0" in value else rows.filter(**{column: value})
-    return rows
 
 
 def read(shape: type[bodies.Closed], request: Request) -> dict[str, Any]:

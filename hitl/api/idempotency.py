@@ -76,7 +76,7 @@ def _claimed(principal: str, key: str, fingerprint: str) -> IdempotencyRecord | 
 
 
 def _keep(record: IdempotencyRecord, response: Response) -> None:
-    if not 200 <= response.status_code < 300:
+    if not 200 <= response.status_code < 300 or response.status_code == 204:  # refused, or there was nothing to do
         record.delete()
         return
     record.code = response.status_code

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.http import Http404
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.urls import reverse
+from django.views import defaults
 from rest_framework import exceptions as drf
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -38,10 +40,15 @@ _STATUS: list[tuple[type[ours.HitlError], int]] = [
 ]
 
 
+_AGAIN: list[tuple[type[ours.HitlError], int]] = [(ours.InFlight, 1), (ours.OverLimit, 60), (ours.Frozen, 30)]
+
+
 def handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """Turn an error into an answer; None for what is a defect of ours, which becomes a 500 and a log line."""
     if isinstance(error, ours.HitlError):
-        return problem(_status(error), error.code, error.message, error.details)
+        again = next((seconds for kind, seconds in _AGAIN if isinstance(error, kind)), None)
+        headers = {} if again is None else {"Retry-After": str(again)}
+        return problem(_status(error), error.code, error.message, error.details, headers=headers)
     if isinstance(error, Http404):
         error = drf.NotFound()
     elif isinstance(error, PermissionDenied):
@@ -78,3 +85,12 @@ def _told(error: drf.APIException) -> tuple[str, str, dict[str, Any]]:
         return "invalid", "Some fields are wrong.", {"fields": error.get_full_details()}
     codes = error.get_codes()
     return (codes if isinstance(codes, str) else "error"), str(error.detail), {}
+
+
+def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """For `handler404` of a project: below the API's address a problem document, elsewhere Django's page."""
+    if not request.path.startswith(reverse("api-runs").removesuffix("runs/")):
+        return defaults.page_not_found(request, exception)
+    body = {"type": "urn:hitl:problem:not_found", "title": "not found", "status": 404, "code": "not_found"}
+    detail = "There is no such address; GET schema/ names all of them."
+    return JsonResponse({**body, "detail": detail}, status=404, content_type="application/problem+json")

@@ -4,19 +4,25 @@ from django.urls import path
 
 from hitl.api.approvals import acts, asking, deciding, delegations
 from hitl.api.approvals import views as approvals
-from hitl.api.runs import control, output, views
+from hitl.api.openapi import pages
+from hitl.api.runs import audit, control, events, freezing, output, views, workflows
 from hitl.api.work import steps
 
 urlpatterns = [
+    path("workflows/", workflows.Workflows.as_view(), name="api-workflows"),
+    path("workflows/<str:name>/", workflows.OneWorkflow.as_view(), name="api-workflow"),
     path("runs/", views.Runs.as_view(), name="api-runs"),
     path("runs/<uuid:pk>/", views.OneRun.as_view(), name="api-run"),
     path("runs/<uuid:pk>/cancel/", control.Cancel.as_view(), name="api-cancel"),
     path("runs/<uuid:pk>/retry/", control.Retry.as_view(), name="api-retry"),
     path("runs/<uuid:pk>/fork/", control.Fork.as_view(), name="api-fork"),
+    path("runs/<uuid:pk>/freeze/", freezing.FreezeRun.as_view(), name="api-freeze"),
+    path("runs/<uuid:pk>/unfreeze/", freezing.UnfreezeRun.as_view(), name="api-unfreeze"),
     path("runs/<uuid:pk>/signals/<str:name>/", views.Signals.as_view(), name="api-signals"),
-    path("runs/<uuid:pk>/events/<path:key>/", output.OneEvent.as_view(), name="api-event"),
+    path("runs/<uuid:pk>/events/<path:key>/", events.RunEvent.as_view(), name="api-event"),
     path("runs/<uuid:pk>/stream/", output.Stream.as_view(), name="api-stream"),
     path("runs/<uuid:pk>/timeline/", output.Timeline.as_view(), name="api-timeline"),
+    path("runs/<uuid:pk>/audit/", audit.RunAudit.as_view(), name="api-run-audit"),
     path("runs/<uuid:pk>/feedback/", output.Opinions.as_view(), name="api-feedback"),
     path("steps/<uuid:pk>/resolve/", control.Resolve.as_view(), name="api-resolve"),
     path("steps/claim/", steps.Claim.as_view(), name="api-claim-step"),
@@ -52,7 +58,10 @@ urlpatterns = [
     path("approvals/<uuid:pk>/withdraw/", acts.Withdraw.as_view(), name="api-withdraw"),
     path("approvals/<uuid:pk>/revoke/", acts.Revoke.as_view(), name="api-revoke"),
     path("approvals/<uuid:pk>/cancel/", acts.CancelRequest.as_view(), name="api-cancel-request"),
+    path("audit/", audit.Audit.as_view(), name="api-audit"),
+    path("audit/verify/", audit.Verify.as_view(), name="api-verify"),
     path("step-up/", deciding.ProveYourself.as_view(), name="api-step-up"),
+    path("schema/", pages.Schema.as_view(), name="api-schema"),
     path("delegations/", delegations.Delegations.as_view(), name="api-delegations"),
     path("delegations/<int:pk>/revoke/", delegations.RevokeDelegation.as_view(), name="api-revoke-delegation"),
 ]

@@ -53,7 +53,7 @@ def verify(run_id: uuid.UUID | None = None) -> Report:
     heads = dict(_heads(run_id))
     for stream, group in groupby(records.iterator(chunk_size=2000), key=lambda record: record.stream):
         report.streams += 1
-        _check_stream(report, stream, group, heads.pop(stream, None))
+        check_stream(report, stream, group, heads.pop(stream, None))
     for stream, (seq, _) in heads.items():
         if seq:
             report.problems.append(Problem(stream, 1, f"all {seq} records are missing"))
@@ -69,7 +69,8 @@ def _heads(run_id: uuid.UUID | None) -> Iterator[tuple[str, tuple[int, bytes]]]:
             yield stream.stream, (stream.seq, bytes(stream.hash))
 
 
-def _check_stream(report: Report, stream: str, records: Iterable[AuditRecord], head: tuple[int, bytes] | None) -> None:
+def check_stream(report: Report, stream: str, records: Iterable[AuditRecord], head: tuple[int, bytes] | None) -> None:
+    """Check one stream's records, in their order, against each other and against its head, into the report."""
     seq, prev = 0, b""
     for record in records:
         report.records += 1

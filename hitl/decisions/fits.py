@@ -96,4 +96,5 @@ def _counted(check: Callable[..., Any]) -> Callable[..., Any]:
 
 
 _CHECKS = {**Draft202012Validator.VALIDATORS, "pattern": _pattern, "uniqueItems": _unique}
-_Bounded: Any = extend(Draft202012Validator, {keyword: _counted(check) for keyword, check in _CHECKS.items()})
+_extended: Any = extend  # which has no types
+_Bounded = _extended(Draft202012Validator, {keyword: _counted(check) for keyword, check in _CHECKS.items()})

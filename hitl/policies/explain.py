@@ -70,11 +70,13 @@ class Explanation:
         return REASONS.get(self.verdicts.get(verdict, ""), "")
 
 
-def explain(approval: Approval, who: Any, *, fresh: bool = False) -> Explanation:
+def explain(approval: Approval, who: Any, *, fresh: bool = False, votes: list[Decision] | None = None) -> Explanation:
     """What this user or key can do with this request, from the same rules `decide` and the acts use. `fresh`: they have
-    given their password within the last minutes. A program is not told the names of people, and asks often."""
+    given their password within the last minutes. A program is not told the names of people, and asks often. `votes` are
+    those that stand, in their order, where the caller has read them."""
     actor = Actor.of(who)
-    votes = list(Decision.objects.filter(approval=approval.pk, withdrawn_at=None).order_by("decided_at"))
+    if votes is None:
+        votes = list(Decision.objects.filter(approval=approval.pk, withdrawn_at=None).order_by("decided_at"))
     scene = Scene(approval, actor, gather(approval, actor, votes), is_operator(who), clock.now())
     open_now = approval.is_pending and scene.now < approval.expires_at
     reason = scene.vote if open_now else "closed"

@@ -56,6 +56,8 @@ def create_key(
     unknown = sorted(set(scopes) - set(SCOPES))
     if unknown or not scopes:
         raise BadInput(f"unknown scopes: {', '.join(unknown) or 'none given'}; there are {', '.join(SCOPES)}")
+    if expires_at is not None and expires_at <= clock.now():
+        raise BadInput("a key that expires in the past is of no use")
     if not agent.strip() or len(agent) > 100 or "\0" in agent:
         raise BadInput("an agent's name has 1 to 100 characters")
     prefix, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
@@ -74,6 +76,7 @@ def create_key(
             **owners,
         )
         data = {"agent": agent, "scopes": key.scopes, "owner": str(owner), "policies": named, "limits": kept}
+        data["expires_at"] = None if expires_at is None else expires_at.isoformat()
         audit.append(f"key:{key.pk}", [Entry("hitl.key.created", who, f"key:{key.pk}", data)])
     return key, f"hitl_{prefix}_{secret}"
 
@@ -83,6 +86,13 @@ def revoke_key(key: ApiKey, *, actor: Any) -> None:
     with transaction.atomic():
         if ApiKey.objects.filter(pk=key.pk, revoked_at=None).update(revoked_at=sql.database_clock()):
             audit.append(f"key:{key.pk}", [Entry("hitl.key.revoked", Actor.of(actor), f"key:{key.pk}", {})])
+
+
+def state_of(key: ApiKey) -> str:
+    """How a key stands: `active`, `expired` or `revoked`."""
+    if key.revoked_at is not None:
+        return "revoked"
+    return "expired" if key.expires_at is not None and key.expires_at <= clock.now() else "active"
 
 
 def authenticate(token: str) -> ApiKey | None:

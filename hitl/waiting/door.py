@@ -126,17 +126,10 @@ class Door:
     async def _ask(self, exchange: Exchange, asked: Asked, urgency: Urgency = Urgency.NEW) -> Answer:
         again = urgency is not Urgency.NEW
         changes: dict[str, Any] = asked.changes() | {"urgency": urgency} | ({AGAIN: True} if again else {})
-        answer = await self._put(exchange, asked, changes)
-        if again and answer.status == 204 and answer.says(b"idempotent-replayed"):
-            # That there was nothing was kept as the answer to the client's key, and would be repeated for ever.
-            answer = await self._put(exchange, asked, {**changes, "HTTP_IDEMPOTENCY_KEY": None})
-        if answer.status >= 500 and self._poller.failures:
-            return _unavailable("The database does not answer just now.")
-        return answer
-
-    async def _put(self, exchange: Exchange, asked: Asked, changes: dict[str, Any]) -> Answer:
         answer = await exchange.result(self._django.ask(exchange.scope, io.BytesIO(asked.body), **changes))
         assert answer is not None
+        if answer.status >= 500 and self._poller.failures:
+            return _unavailable("The database does not answer just now.")
         return answer
 
     async def _live(self, receive: Receive, send: Send) -> None:

@@ -71,9 +71,10 @@ def test_a_superuser_sees_and_changes_nothing(name: str, decided: Approval, root
     with nothing_written():
         assert client.get(reverse(f"admin:hitl_{name}_changelist")).status_code == 200
         row = model.objects.first()
-        add = reverse(f"admin:hitl_{name}_add")
-        assert client.get(add).status_code == 403
-        assert post(client, add, {}).status_code == 403
+        if name != "apikey":  # which operators make here: see test_keys_page
+            add = reverse(f"admin:hitl_{name}_add")
+            assert client.get(add).status_code == 403
+            assert post(client, add, {}).status_code == 403
         if row is None:
             return
         page = reverse(f"admin:hitl_{name}_change", args=[row.pk])

@@ -10,8 +10,8 @@ from django.conf import settings
 from django.contrib.auth.models import Permission
 from hypothesis import HealthCheck, given, strategies
 from hypothesis import settings as hypothesis
-from rest_framework.throttling import UserRateThrottle
 
+from hitl.api import throttles
 from hitl.models import Approval, Decision, Run, Signal
 from tests.api.conftest import Api, problem
 from tests.rows import nothing_written
@@ -172,7 +172,7 @@ def test_a_key_may_ask_with_head_what_it_may_get(bot: Api) -> None:
 
 
 def test_who_asks_too_often_is_told_when_to_come_back(bot: Api, as_bob: Api, monkeypatch: Any) -> None:
-    monkeypatch.setattr(UserRateThrottle, "rate", "2/min", raising=False)
+    monkeypatch.setattr(throttles, "rate_of", lambda who: (2, 60))
     assert [bot.get("runs/").status_code for _ in range(2)] == [200, 200]
     response = bot.get("runs/")
     problem(response, 429, "throttled")

@@ -175,9 +175,7 @@ def test_the_list_is_filtered(refund: Any, bot: Api, work: Any) -> None:
     assert ids(status="waiting") == [waiting]
     assert ids(workflow="quick") == [quick]
     assert ids(workflow="quick", status="waiting") == []
-    assert ids(status="nonsense") == []
-    assert ids(status="nul\0") == []
-    assert ids(workflow="nul\0") == []
+    assert ids(workflow="nonsense") == []
 
 
 def test_the_cursor_leads_over_all_pages_while_rows_are_added(refund: Any, bot: Api) -> None:

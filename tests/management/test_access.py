@@ -1,4 +1,5 @@
-"""`hitl delegation …` and `hitl feedback`: who stands in for whom, and what people think afterwards."""
+"""`hitl key …`, `hitl delegation …` and `hitl feedback`: which programs come in, who stands in for whom, and
+what people say afterwards."""
 
 from __future__ import annotations
 
@@ -8,8 +9,9 @@ from typing import Any
 import pytest
 
 from hitl import clock, decisions
-from hitl.models import Approval, Delegation, Feedback
+from hitl.models import ApiKey, Approval, Delegation, Feedback
 from hitl.models.audit import AuditRecord
+from hitl.policies import apply_policy, authenticate
 from tests.management.test_hitl_command import NEVER, hitl, refused, value
 
 pytestmark = pytest.mark.django_db
@@ -117,3 +119,84 @@ def test_an_opinion_that_says_nothing_is_refused(words: list[str], waiting: Appr
 def test_an_opinion_is_somebodys_and_of_a_run(waiting: Approval, alice: Any) -> None:
     assert "required" in refused("feedback", str(waiting.run_id), "helpful", "--score", "1")
     assert refused("feedback", NEVER, "helpful", "--score", "1", "--as", "alice").endswith("(unknown_run)")
+
+
+# -- keys ---------------------------------------------------------------------------------------------
+
+
+def make_key(*words: str) -> dict[str, Any]:
+    found: dict[str, Any] = value("key", "create", *words)
+    return found
+
+
+@pytest.fixture
+def keys(alice: Any, finance: Any, bob: Any) -> dict[str, dict[str, Any]]:
+    """A key with everything, and a plain one."""
+    apply_policy({"name": "usual", "default": {"stages": [{"reviewers": ["group:finance"]}]}}, actor=bob)
+    words = ["--scope", "runs:start", "--scope", "runs:read", "--policy", "usual", "--limit", "rate=90"]
+    return {
+        "full": make_key("full\x1b[2J", "--owner", "alice", *words, "--limit", "risk=low", "--expires", UNTIL),
+        "plain": make_key("plain", "--owner-group", "finance", "--scope", "approvals:read"),
+    }
+
+
+def test_keys_are_listed_in_a_table_with_everything_but_their_secrets(keys: Any) -> None:
+    code, out = hitl("key", "list")
+    heads, plain_line, full_line = out.splitlines()
+    assert code == 0
+    assert heads.split("  ")[0] == "KEY"
+    for text in (keys["full"]["prefix"], "full\\u001b[2J", "user:alice", "active", "never", "2099-01-31 18:00", "usual",
+                 "rate=90, risk=low", "runs:read, runs:start"):  # fmt: skip
+        assert text in full_line
+    for text in (keys["plain"]["prefix"], "group:finance", "active", "never", "none", "approvals:read"):
+        assert text in plain_line
+    assert full_line.index("active") == plain_line.index("active") == heads.index("STATE")
+    for made in keys.values():
+        assert made["secret"].rpartition("_")[2] not in out + hitl("key", "list", "--json")[1]
+
+
+def test_a_listed_key_says_how_it_stands(keys: Any, alice: Any) -> None:
+    def states(*words: str) -> list[tuple[str, str]]:
+        return [(row["agent"][:5], row["state"]) for row in value("key", "list", *words)]
+
+    assert authenticate(keys["plain"]["secret"]) is not None
+    assert value("key", "list")[0]["last_used_at"] is not None
+    assert states() == [("plain", "active"), ("full\x1b", "active")]
+    assert hitl("key", "revoke", keys["plain"]["secret"])[1].startswith("revoked plain")
+    assert states() == [("plain", "revoked"), ("full\x1b", "active")]
+    assert states("--active") == [("full\x1b", "active")]
+    clock.move(timedelta(days=365 * 90))
+    assert states() == [("plain", "revoked"), ("full\x1b", "expired")]
+    assert hitl("key", "list", "--active") == (0, "no keys\n")
+
+
+def test_an_expiring_key_lets_nobody_in_afterwards(keys: Any) -> None:
+    assert authenticate(keys["full"]["secret"]) is not None
+    assert keys["full"]["expires_at"].startswith("2099-01-31")
+    clock.move(timedelta(days=365 * 90))
+    assert authenticate(keys["full"]["secret"]) is None
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--expires", "2020-01-31T18:00Z"],
+        ["--expires", "2099-01-31T18:00"],
+        ["--expires", "soon"],
+        ["--policy", "nonsense"],
+        ["--limit", "rate=many"],
+        ["--limit", "speed=1"],
+        ["--scope", "approvals:decide"],
+    ],
+)
+def test_a_key_that_cannot_be_is_refused(words: list[str], alice: Any) -> None:
+    refused("key", "create", "bot", "--owner", "alice", "--scope", "runs:read", *words)
+
+
+def test_revoking_is_on_record_once(keys: Any) -> None:
+    for _ in range(2):
+        assert hitl("key", "revoke", keys["full"]["prefix"])[0] == 0
+    stream = f"key:{ApiKey.objects.get(prefix=keys['full']['prefix']).pk}"
+    records = AuditRecord.objects.filter(stream=stream).order_by("seq")
+    assert list(records.values_list("action", flat=True)) == ["hitl.key.created", "hitl.key.revoked"]
+    assert "there is no key" in refused("key", "revoke", "nonsense")

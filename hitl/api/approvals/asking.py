@@ -104,7 +104,9 @@ class Result(Door):
     """Say what came of running it."""
 
     scopes = {"POST": "approvals:request"}
-    says = {"POST": Says(told_runs.RunDetail, body=bodies.Report, errors=f"{_ASK} not_decided lease_lost")}
+    says = {
+        "POST": Says(told_runs.RunDetail, body=bodies.Report, errors=f"{_ASK} not_decided lease_lost invalid_action")
+    }
 
     def post(self, request: Request, pk: uuid.UUID) -> Response:
         """200 with the run as it ended."""

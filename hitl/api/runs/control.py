@@ -10,9 +10,11 @@ from rest_framework.response import Response
 
 from hitl import engine
 from hitl.api.door import Door, read
+from hitl.api.openapi.says import Says
 from hitl.api.runs.views import find_run, runs_of
 from hitl.api.shapes import answers as shapes
 from hitl.api.shapes import bodies
+from hitl.api.shapes import told_runs as told
 from hitl.exceptions import BadInput, NotAllowed, UnknownStep
 from hitl.models import ApiKey, Run, Step
 
@@ -24,6 +26,7 @@ class Cancel(Door):
     """End a run."""
 
     scopes = {"POST": "runs:control"}
+    says = {"POST": Says(told.RunDetail, body=bodies.Because, errors="unknown_run not_allowed run_ended")}
 
     def post(self, request: Request, pk: uuid.UUID) -> Response:
         """200 with the run as it ended."""
@@ -37,6 +40,7 @@ class Retry(Door):
     """Try a run again that ended badly."""
 
     scopes = {"POST": "runs:control"}
+    says = {"POST": Says(told.RunDetail, 201, errors="unknown_run not_allowed")}
 
     def post(self, request: Request, pk: uuid.UUID) -> Response:
         """201 with the new run."""
@@ -49,6 +53,7 @@ class Fork(Door):
     """Begin a new run at a step of this one."""
 
     scopes = {"POST": "runs:control"}
+    says = {"POST": Says(told.RunDetail, 201, bodies.ForkRun, "unknown_run unknown_step not_allowed invalid_action")}
 
     def post(self, request: Request, pk: uuid.UUID) -> Response:
         """201 with the new run."""
@@ -62,6 +67,7 @@ class Resolve(Door):
     """Say what became of an uncertain step. Operators only: `runs:control` lets a key come so far to be told so."""
 
     scopes = {"POST": "runs:control"}
+    says = {"POST": Says(told.RunDetail, body=bodies.ResolveStep, errors="unknown_step not_allowed invalid_action")}
 
     def post(self, request: Request, pk: uuid.UUID) -> Response:
         """200 with the run as it goes on."""

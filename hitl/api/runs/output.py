@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import uuid
+from datetime import datetime
 
 from django.db.models import QuerySet
 from rest_framework import generics
+from rest_framework.fields import DateTimeField
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from hitl import audit, decisions
 from hitl.api.door import Door, read
+from hitl.api.openapi.says import More, Page, Says
 from hitl.api.pagination import Oldest
 from hitl.api.runs.views import find_run
 from hitl.api.shapes import answers as shapes
 from hitl.api.shapes import bodies
+from hitl.api.shapes import told_runs as told
+from hitl.api.waits import wait_until
 from hitl.exceptions import BadInput, NotFound
-from hitl.models import Event, Feedback, StreamChunk
+from hitl.models import Event, Feedback, Run, StreamChunk
 
 _PAGE = 200
 _LARGEST_ID = 2**63 - 1
@@ -26,11 +31,14 @@ class OneEvent(Door):
     """Read what a run published under a key."""
 
     scopes = {"GET": "runs:read"}
+    says = {"GET": Says(told.Event, errors="unknown_run not_found", query="wait")}
 
     def get(self, request: Request, pk: uuid.UUID, key: str) -> Response:
-        """The latest value."""
-        run = find_run(request.user, pk)
-        row = None if "\0" in key else Event.objects.filter(run=run, key=key).first()
+        """The latest value; with `?wait=` once there is one, or one of another time than `?after=` says."""
+        run, after = find_run(request.user, pk), request.query_params.get("after", "")
+        rows = Event.objects.filter(run=run, key=key) if "\0" not in key else Event.objects.none()
+        wait_until(request, lambda: any(_told(at) != after for at in rows.values_list("at", flat=True)))
+        row = rows.first()
         if row is None:
             raise NotFound("the run has published nothing under this key")
         return Response({"key": row.key, "value": shapes.shown(row.value), "at": row.at})
@@ -40,11 +48,14 @@ class Stream(Door):
     """Read what a run's steps put out bit by bit."""
 
     scopes = {"GET": "runs:read"}
+    says = {"GET": Says(More(told.Chunk), query="after wait", errors="unknown_run", streams=True)}
 
     def get(self, request: Request, pk: uuid.UUID) -> Response:
-        """The pieces after `?after=`, the oldest first; `after` of the answer is what to ask with next."""
+        """The pieces after `?after=`, the oldest first; `after` of the answer is what to ask with next. With `?wait=`
+        once there is one, or the run has ended."""
         run, after = find_run(request.user, pk), _after(request)
         rows: QuerySet[StreamChunk] = StreamChunk.objects.filter(run=run, pk__gt=after).select_related("step")
+        wait_until(request, lambda: rows.exists() or Run.objects.filter(pk=pk, ended_at__isnull=False).exists())
         pieces = [
             {
                 "id": row.pk,
@@ -63,6 +74,7 @@ class Timeline(Door):
     """Read what happened to a run, in sentences."""
 
     scopes = {"GET": "runs:read"}
+    says = {"GET": Says(More(told.Line), query="after", errors="unknown_run")}
 
     def get(self, request: Request, pk: uuid.UUID) -> Response:
         """The records after `?after=`, the oldest first; `after` of the answer is what to ask with next."""
@@ -85,6 +97,16 @@ class Opinions(Door, generics.ListAPIView[Feedback]):
     """Say what a run was worth, and read what others said."""
 
     scopes = {"GET": "runs:read", "POST": "feedback:write"}
+    says = {
+        "GET": Says(Page(told.Feedback), errors="unknown_run", summary="Read opinions on a run"),
+        "POST": Says(
+            told.Feedback,
+            201,
+            bodies.GiveFeedback,
+            "unknown_run unknown_step unknown_approval",
+            summary="Give feedback",
+        ),
+    }
     serializer_class = shapes.FeedbackShape
     pagination_class = Oldest
 
@@ -98,6 +120,11 @@ class Opinions(Door, generics.ListAPIView[Feedback]):
         given = read(bodies.GiveFeedback, request)
         row = decisions.give_feedback(run, given.pop("key"), actor=request.user, **given)
         return Response(shapes.FeedbackShape(row).data, status=201)
+
+
+def _told(at: datetime) -> str:
+    """A time as it stands in answers."""
+    return str(DateTimeField().to_representation(at))
 
 
 def _after(request: Request) -> int:

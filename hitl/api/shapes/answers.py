@@ -14,6 +14,7 @@ from hitl.audit import Actor
 from hitl.conf import conf
 from hitl.definition.action import ENVELOPE
 from hitl.engine import outside
+from hitl.engine.context.pauses import votes_on
 from hitl.models import ApiKey, Approval, Comment, Decision, Delegation, Feedback, Run, Step
 from hitl.policies import REASONS, Explanation, explain
 from hitl.states import ApprovalStatus, Verdict
@@ -193,7 +194,7 @@ class ApprovalDetail(ApprovalShape):
 
     def get_outcome(self, approval: Approval) -> dict[str, Any] | None:
         """What came of it, for the agent that asked; None while it is open, or its batch is not released."""
-        told = outside.tell(approval)
+        told = outside.tell(approval, self.context["votes"])
         return outcome(told) if told is not None and self._released(approval) else None
 
     def _released(self, approval: Approval) -> bool:
@@ -208,7 +209,8 @@ class ApprovalDetail(ApprovalShape):
 
 def asked(approval: Approval, who: Any, *, fresh: bool = False) -> dict[str, Any]:
     """One request as this reader may see it; the caller has seen to it that they may."""
-    context = {"explanation": explain(approval, who, fresh=fresh), "who": who}
+    votes = votes_on(approval)
+    context = {"explanation": explain(approval, who, fresh=fresh, votes=votes), "who": who, "votes": votes}
     return dict(ApprovalDetail(approval, context=context).data)
 
 

@@ -41,6 +41,7 @@ class ZonedTime(serializers.Field[datetime, Any, str, Any]):
 
 
 def text(**options: Any) -> serializers.CharField:
+    """A text that may be missing or empty."""
     return serializers.CharField(required=False, default="", allow_blank=True, **options)
 
 

@@ -61,12 +61,13 @@ class Told:
     notice: str
 
 
-def tell(approval: Approval) -> Told | None:
-    """What came of a request; None while it is open, or where a later revision replaced it."""
+def tell(approval: Approval, votes: list[Decision] | None = None) -> Told | None:
+    """What came of a request; None while it is open, or where a later revision replaced it. `votes` are those that
+    stand, in their order, where the caller has read them."""
     status = ApprovalStatus(approval.status)
     if status in (ApprovalStatus.PENDING, ApprovalStatus.SUPERSEDED):
         return None
-    votes = votes_on(approval)
+    votes = votes_on(approval) if votes is None else votes
     approved = status == ApprovalStatus.APPROVED
     changes = tuple(_changes(approval)) if approved else ()
     human = approval.decided_via == "human" and status != ApprovalStatus.EXPIRED

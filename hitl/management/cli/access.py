@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib.auth.models import Group
@@ -15,6 +16,7 @@ from hitl.management.cli.base import Out, command, group, moment, plain, positiv
 from hitl.models import ApiKey, Delegation
 from hitl.policies import SCOPES, create_key, revoke_key
 from hitl.policies.delegations import create_delegation, revoke_delegation
+from hitl.policies.keys import state_of
 from hitl.policies.outside import LIMITS
 
 
@@ -35,7 +37,9 @@ def add(parent: Any) -> None:
     create.add_argument(
         "--limit", action="append", default=[], type=limit, metavar="NAME=VALUE", help=f"of {', '.join(LIMITS)}"
     )
-    command(keys, "list", _list, "list keys")
+    create.add_argument("--expires", type=moment, help="when it ends by itself, such as 2027-01-31T18:00Z")
+    listing = command(keys, "list", _list, "list keys, the newest first")
+    listing.add_argument("--active", action="store_true", help="only those that let somebody in now")
     revoke = command(keys, "revoke", _revoke, "end a key at once")
     revoke.add_argument("prefix", help="the part after hitl_")
     _add_delegations(group(parent, "delegation", "who decides in whose place, and until when"))
@@ -75,32 +79,43 @@ def _create(options: argparse.Namespace, out: Out) -> int:
             raise CommandError(f"there is no group {options.owner_group!r}")
     else:
         owner = user_named(options.owner)
-    given = {"policies": options.policy, "limits": dict(options.limit)}
+    given = {"policies": options.policy, "limits": dict(options.limit), "expires_at": options.expires}
     key, secret = create_key(options.agent, owner=owner, scopes=options.scope, actor=SYSTEM, **given)
     text = f"{secret}\nKeep it now: it is not stored and cannot be shown again."
-    out.give({"prefix": key.prefix, "secret": secret, "scopes": key.scopes, "policies": key.policies}, text)
+    out.give({**_shown(key), "secret": secret}, text)
     return 0
 
 
 def _list(options: argparse.Namespace, out: Out) -> int:
-    rows = [
-        {
-            "prefix": k.prefix,
-            "agent": k.agent,
-            "scopes": k.scopes,
-            "policies": k.policies,
-            "limits": k.limits,
-            "revoked_at": k.revoked_at,
-            "last_used_at": k.last_used_at,
-        }
-        for k in ApiKey.objects.order_by("-id")
-    ]
-    lines = [
-        f"hitl_{r['prefix']}_…  {plain(r['agent']):<24} {'revoked' if r['revoked_at'] else ', '.join(r['scopes'])}"
-        for r in rows
-    ]
-    out.give(rows, "\n".join(lines) or "no keys")
+    rows = [_shown(key) for key in ApiKey.objects.select_related("owner_user", "owner_group").order_by("-id")]
+    found = [row for row in rows if row["state"] == "active" or not options.active]
+    out.give(found, table(_HEADS, [_cells(row) for row in found]) if found else "no keys")
     return 0
+
+
+def _shown(key: ApiKey) -> dict[str, Any]:
+    owner = f"user:{key.owner_user.get_username()}" if key.owner_user else f"group:{key.owner_group}"
+    told = {"prefix": key.prefix, "agent": key.agent, "owner": owner, "state": state_of(key)}
+    lists = {"scopes": key.scopes, "policies": key.policies, "limits": key.limits}
+    times = ("created_at", "last_used_at", "expires_at", "revoked_at")
+    return {**told, **lists, **{name: getattr(key, name) for name in times}}
+
+
+_HEADS = ("KEY", "AGENT", "OWNER", "STATE", "LAST USED", "EXPIRES", "POLICIES", "LIMITS", "SCOPES")
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    limits = ", ".join(f"{name}={plain(value)}" for name, value in sorted(row["limits"].items()))
+    times = [f"{row[name]:%Y-%m-%d %H:%M}" if row[name] else "never" for name in ("last_used_at", "expires_at")]
+    who = [f"hitl_{row['prefix']}", plain(row["agent"]), plain(row["owner"]), row["state"], *times]
+    return [*who, ", ".join(map(plain, row["policies"])) or "none", limits or "none", ", ".join(row["scopes"])]
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Rows under their heads, each column as wide as its widest cell."""
+    lines = [heads, *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
+    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
 
 
 def _revoke(options: argparse.Namespace, out: Out) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from hitl import audit, engine
+from hitl import engine
+from hitl.audit.reading import verify_live
 from hitl.management.cli.base import Out, command, group
 from hitl.transitions import as_uuid
 
@@ -25,7 +26,7 @@ def add(parent: Any) -> None:
 
 
 def _verify(options: argparse.Namespace, out: Out) -> int:
-    report = audit.verify(as_uuid(options.run) if options.run else None)
+    report = verify_live(f"run:{as_uuid(options.run)}" if options.run else None)
     lines = [f"tampered: {problem}" for problem in report.problems]
     lines += [f"incomplete: {table} has no append-only triggers; run manage.py migrate" for table in report.unprotected]
     if not report.records:

@@ -1,0 +1,94 @@
+"""What an operator says of a new key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth.models import Group
+
+from hitl.admin.inputs import Person, When, Whole
+from hitl.definition.values import RISKS
+from hitl.models import Policy
+from hitl.policies import SCOPES
+from hitl.policies.outside import ANY
+
+SCOPE_WORDS = {
+    "runs:start": "start runs",
+    "runs:read": "read its runs, and the workflows",
+    "runs:control": "cancel, retry, fork and freeze its runs, and publish for them",
+    "approvals:request": "ask people, take what came of it, and take requests back",
+    "approvals:read": "read its requests",
+    "approvals:reviewers": "name the reviewers itself, where it asks without a policy",
+    "signals:send": "send signals to its runs",
+    "steps:work": "work on external steps",
+    "feedback:write": "give feedback on its runs",
+}
+SECTIONS: list[Any] = [
+    (None, {"fields": ("agent", "owner", "team")}),
+    ("What it may do", {"fields": ("scopes", "policies")}),
+    ("Limits", {"fields": ("pending", "rate", "risk", "queues", "expires_at")}),
+]
+
+
+class KeyForm(forms.Form):
+    """A key as it is asked for; `made` gives what `create_key` takes."""
+
+    agent = forms.CharField(max_length=100, help_text="The agent's name, as reviewers and the audit show it.")
+    owner = Person(
+        required=False, label="Owner, a person", help_text="Login name. They may not decide what this agent asks."
+    )
+    team = forms.ModelChoiceField(
+        Group.objects.none(),
+        required=False,
+        label="Or a team",
+        help_text="Its members may review each other's agents.",
+    )
+    scopes = forms.MultipleChoiceField(
+        widget=forms.CheckboxSelectMultiple,
+        choices=[(scope, f"{scope}: {SCOPE_WORDS[scope]}") for scope in SCOPES],
+        help_text="No scope decides.",
+    )
+    policies = forms.MultipleChoiceField(
+        widget=forms.CheckboxSelectMultiple, required=False, help_text="Those it may ask people by."
+    )
+    pending = Whole(min_value=1, required=False, label="Requests at once", help_text="How many may wait for people.")
+    rate = Whole(min_value=1, required=False, label="Calls a minute")
+    risk = forms.ChoiceField(
+        choices=[(risk, risk) for risk in RISKS],
+        initial="medium",
+        label="Least risk",
+        help_text="What it asks is never taken to be less dangerous than that.",
+    )
+    queues = forms.CharField(required=False, help_text="Of external steps; several with commas between. Empty: any.")
+    expires_at = When(required=False, label="Ends at")
+
+    def __init__(self, data: Any = None) -> None:
+        super().__init__(data, label_suffix="")
+        teams: Any = self.fields["team"]
+        teams.queryset = Group.objects.order_by("name")
+        policies: Any = self.fields["policies"]
+        names = Policy.objects.filter(active=True).order_by("name").values_list("name", flat=True)
+        policies.choices = [(name, name) for name in names] + [(ANY, "any policy, also those to come")]
+        for field in self.fields.values():
+            field.widget.attrs.setdefault("autocomplete", "off")
+
+    def clean(self) -> dict[str, Any]:
+        """One owner, a person or a team."""
+        data = super().clean() or {}
+        if {"owner", "team"} & self.errors.keys():
+            return data
+        if bool(data.get("owner")) == bool(data.get("team")):
+            raise forms.ValidationError("A key belongs to one person or to one team: name one of both.")
+        return data
+
+    @property
+    def made(self) -> dict[str, Any]:
+        """What was said, as `create_key` takes it."""
+        data = self.cleaned_data
+        queues = [name.strip() for name in data["queues"].split(",") if name.strip()]
+        limits = {name: data[name] for name in ("pending", "rate") if data[name] is not None}
+        limits |= {"risk": data["risk"]} if data["risk"] != "medium" else {}
+        limits |= {"queues": queues} if queues else {}
+        said = {name: data[name] for name in ("agent", "scopes", "policies", "expires_at")}
+        return {**said, "owner": data["owner"] or data["team"], "limits": limits}

@@ -1,0 +1,59 @@
+"""Keys under `/review/`: those of one's own agents and of one's teams, seen and ended by who answers for them."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_safe
+
+from hitl.admin.keys.forms import SCOPE_WORDS
+from hitl.admin.site import review_site
+from hitl.models import ApiKey
+from hitl.policies import revoke_key
+from hitl.policies.keys import state_of
+
+_MOST = 100
+
+
+@never_cache
+@require_safe
+def keys_view(request: HttpRequest) -> HttpResponse:
+    """Those the reader answers for, the newest first."""
+    rows = list(_own(request.user)[:_MOST])
+    shown = [{"row": row, "state": state_of(row), "may": _may(row)} for row in rows]
+    context = {"keys": shown, "most": _MOST if len(rows) == _MOST else 0}
+    return _page(request, "keys.html", "Keys of my agents", **context)
+
+
+@never_cache
+@require_http_methods(["GET", "HEAD", "POST"])
+def revoke_view(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
+    """Ask whether it is meant; then end the key. What is not one's own is not there."""
+    key = _own(request.user).filter(pk=pk).first()
+    if key is None:
+        raise Http404("there is no such key")
+    if request.method != "POST":
+        return _page(request, "key_revoke.html", "Revoke a key", key=key, state=state_of(key))
+    before = key.revoked_at is not None
+    revoke_key(key, actor=request.user)
+    messages.success(request, "The key had been revoked before." if before else "The key is revoked.")
+    return HttpResponseRedirect(reverse("review:keys"))
+
+
+def _own(user: Any) -> Any:
+    return ApiKey.objects.owned_by(user).select_related("owner_user", "owner_group").order_by("-id")
+
+
+def _may(row: ApiKey) -> str:
+    return "; ".join(SCOPE_WORDS.get(scope, scope) for scope in row.scopes)
+
+
+def _page(request: HttpRequest, template: str, title: str, **context: Any) -> HttpResponse:
+    shown = {**review_site.each_context(request), "title": title, **context}
+    return TemplateResponse(request, f"hitl/review/{template}", shown)

@@ -1,0 +1,69 @@
+"""Stopping a run where it is, and letting it go on."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from hitl import engine
+from hitl.api.door import Door, read
+from hitl.api.openapi.says import Says
+from hitl.api.runs.control import find_controlled
+from hitl.api.shapes import bodies
+from hitl.api.shapes import told_runs as told
+from hitl.audit import Actor, reading
+from hitl.exceptions import NotAllowed
+from hitl.models import Freeze, Run
+from hitl.policies.acts import is_operator
+
+
+class FreezeRun(Door):
+    """Let nothing of a run start any more."""
+
+    scopes = {"POST": "runs:control"}
+    says = {"POST": Says(told.Frozen, body=bodies.Because, errors="unknown_run not_allowed")}
+
+    def post(self, request: Request, pk: uuid.UUID) -> Response:
+        """200: it is frozen. What runs already goes on, and so do deadlines."""
+        run = find_controlled(request.user, pk)
+        given = read(bodies.Because, request)
+        target, own = f"run:{run.pk}", Actor.of(request.user).text
+        if is_operator(request.user) and _set_by(run) not in ("", own):
+            engine.unfreeze(target, actor=request.user)  # from now on it is an operator's, and not lifted by who set it
+        running = engine.freeze(target, actor=request.user, reason=given["reason"])
+        return _stands(run, [step.name for step in running])
+
+
+class UnfreezeRun(Door):
+    """Let a run go on."""
+
+    scopes = {"POST": "runs:control"}
+    says = {"POST": Says(told.Frozen, errors="unknown_run not_allowed")}
+
+    def post(self, request: Request, pk: uuid.UUID) -> Response:
+        """200: the freeze of this run is lifted, if there was one. Those of everything, of its workflow and of who
+        started it stay."""
+        run = find_controlled(request.user, pk)
+        read(bodies.Nothing, request)
+        if not (is_operator(request.user) or _set_by(run) in ("", Actor.of(request.user).text)):
+            raise NotAllowed("operators lift it, and who set it", reason="not_operator")
+        engine.unfreeze(f"run:{run.pk}", actor=request.user)
+        return _stands(run, [])
+
+
+def _set_by(run: Run) -> str:
+    """Who froze this run: nobody where it is not frozen, and `system` where that is not on record."""
+    if not Freeze.objects.filter(target=f"run:{run.pk}", lifted_at=None).exists():
+        return ""
+    return reading.last_actor("system", "hitl.freeze.set", f"freeze:run:{run.pk}") or "system"
+
+
+def _stands(run: Run, running: list[str]) -> Response:
+    """Which freezes cover the run now, and which of its steps were in flight."""
+    targets = ("all", f"workflow:{run.workflow.name}", f"run:{run.pk}", run.principal)
+    rows = Freeze.objects.filter(target__in=targets, lifted_at=None).order_by("at", "id")
+    found: list[dict[str, Any]] = [{"target": row.target, "reason": row.reason, "at": row.at} for row in rows]
+    return Response({"run": str(run.pk), "frozen": bool(found), "freezes": found, "running": running})
