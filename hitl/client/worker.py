@@ -64,6 +64,7 @@ class Task:
         self.checkpoint = told.get("checkpoint")
         self.lost = self.parked = False
         self._results = dict(told.get("results") or {})
+        self._turns: dict[str, int] = {}
         self._wire, self._calls, self._token, self._lease = wire, calls, told["token"], lease
 
     def __repr__(self) -> str:
@@ -102,12 +103,14 @@ class Task:
         reversible: bool = False,
         **terms: Unpack[Terms],
     ) -> Outcome:
-        """Ask people whether this may be done. Returns what came of it, also when it is a no: look at `approved`."""
+        """Ask people whether this may be done. Returns what came of it, also when it is a no: look at `approved`. After
+        `revision_requested` the same name asks again."""
         said = {"title": title, "impact": impact, "target": target, "reversible": reversible, **terms}
         body = action_body(type, args, dict(said))
         del body["kind"]
         body["action"] |= plain({"description": description})
-        told = self._wait("approve", {"name": name, **body})
+        turn = self._turns[name] = self._turns.get(name, 0) + 1
+        told = self._wait("approve", {"name": name, **body, **({"turn": turn} if turn > 1 else {})})
         return Outcome.read(
             str(told.get("status", "")), {"action_type": told.get("type"), "by": told["decided_by"], **told}
         )

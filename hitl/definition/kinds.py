@@ -50,7 +50,7 @@ class Kinds:
     def agent_loop(
         self,
         name: str,
-        handler: Callable[..., Any],
+        handler: Callable[..., Any] | None = None,
         *,
         max_iterations: int = 10,
         max_duration: timedelta | None = None,
@@ -60,8 +60,11 @@ class Kinds:
     ) -> StepRef:
         """A handler that is called turn after turn until it completes; `Continue(state)` keeps its checkpoint.
 
-        More than `max_iterations` turns, or longer than `max_duration`, ends it as failed with that code.
+        With `external=True` a program outside takes each turn, and there is no handler. More than `max_iterations`
+        turns, or longer than `max_duration`, ends it as failed with that code.
         """
+        if handler is None and not options.get("external"):
+            raise InvalidWorkflow(f"agent_loop {name!r} of workflow {self.name!r} needs a handler, or external=True")
         loop = LoopSpec(
             max_iterations=max_iterations, max_duration=seconds(max_duration), delay=seconds(loop_delay) or 0
         )

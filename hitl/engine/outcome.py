@@ -111,7 +111,7 @@ def failed(claimed: Claimed, *, code: str, why: str, retry: bool, after: timedel
     spec = claimed.spec
     with held(claimed) as (t, step):
         if retry and step.attempt < spec.max_attempts:
-            wait = after or backoff(spec.backoff, step.attempt)
+            wait = backoff(spec.backoff, step.attempt) if after is None else after
             t.move(step, StepStatus.READY, ready_at=t.now + wait, attempt=step.attempt + 1)
             t.record("hitl.step.retried", f"step:{step.name}", step=step.name, why=why, attempt=step.attempt)
             progress.settle(t)

@@ -60,12 +60,13 @@ def _approvals(ids: list[uuid.UUID]) -> dict[Any, Any]:
 
 
 def _batches(batches: list[tuple[Any, str]]) -> dict[tuple[Any, str], int]:
-    """How many requests of each batch have an end, in their newest revision."""
+    """How many requests of each batch have an end; one that was proposed again is one."""
     if not batches:
         return {}
     rows = Approval.objects.filter(agent_key__in={key for key, _ in batches}, batch__in={name for _, name in batches})
-    rows = rows.exclude(status__in=[ApprovalStatus.PENDING, ApprovalStatus.SUPERSEDED])
-    counted = {(key, name): ended for key, name, ended in rows.values_list("agent_key", "batch").annotate(Count("pk"))}
+    ended = rows.exclude(run__in=rows.filter(status=ApprovalStatus.PENDING).values("run"))
+    found = ended.values_list("agent_key", "batch").annotate(Count("run", distinct=True))
+    counted = {(key, name): count for key, name, count in found}
     return {batch: counted.get(batch, 0) for batch in batches}
 
 

@@ -488,3 +488,12 @@ def test_a_model_that_is_open_on_purpose_keeps_unknown_fields() -> None:
 
     value = {"order_id": "A", "amount": 1, "more": 2}
     assert Workflow("flow", input=Loose).read_input(value) == value
+
+
+def test_a_loop_has_a_handler_or_is_external() -> None:
+    flow = Workflow("loops-outside")
+    with pytest.raises(InvalidWorkflow, match="needs a handler, or external=True"):
+        flow.agent_loop("think")
+    flow.agent_loop("think", external=True, queue="llm")
+    spec = flow.definition().by_name["think"]
+    assert (spec.external, spec.row_queue, spec.kind) == (True, "external:llm", "loop")

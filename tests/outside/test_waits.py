@@ -223,3 +223,23 @@ def test_a_key_asks_in_a_step_by_its_own_policies(agents: Any, render: Any) -> N
     assert refused["reason"] == "policy_not_listed"
     assert told(agent.work(task, "approve", name="pay", action=PAY, risk="low")) == PARKED
     assert asked(run).risk == "medium"
+
+
+def test_after_a_revision_the_same_name_asks_again(agent: Agent, render: Any, say: Any) -> None:
+    """Which turn of the name a call is about is said by who calls: they alone know what they have read."""
+    run = render()
+    task = agent.claim()
+    pay = {"name": "pay", "policy": "refunds", "action": PAY}
+    assert told(agent.work(task, "approve", **pay)) == PARKED
+    say(asked(run), verdict="request_revision", comment="only 5")
+    task = agent.claim()
+    assert told(agent.work(task, "approve", **pay))["value"]["comment"] == "only 5"
+    less = {**pay, "turn": 2, "action": {**PAY, "args": {"amount": 5}}}
+    assert told(agent.work(task, "approve", **less)) == PARKED
+    assert (asked(run).revision, asked(run).args) == (2, {"amount": 5})
+    say(asked(run))
+    task = agent.claim()
+    value = told(agent.work(task, "approve", **less))["value"]
+    assert (value["status"], value["args"]) == ("approved", {"amount": 5})
+    problem(agent.work(task, "approve", **{**pay, "turn": 3}), 400, "duplicate_name")
+    agent.work(task, "complete")

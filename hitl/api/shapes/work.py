@@ -86,9 +86,10 @@ class AskInside(Terms, Held):
 
 
 class ApproveInside(Terms, Held):
-    """POST /steps/{id}/approve/"""
+    """POST /steps/{id}/approve/: `turn` 2 asks again under the same name, after a revision was requested of turn 1."""
 
     name = _name()
+    turn = serializers.IntegerField(required=False, default=1, min_value=1, max_value=101)
     action = ActionBody()
 
 

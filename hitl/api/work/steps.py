@@ -168,7 +168,7 @@ class Approve(Work):
             raise BadInput("args_schema is for requests that come alone")
         action, gate = read_action(body, "", ""), gate_of(key, given)
         check_times(gate)
-        return _parked(held, lambda ctx: ctx._approve(given["name"], action, gate))
+        return _parked(held, lambda ctx: [ctx._approve(given["name"], action, gate) for _ in range(given["turn"])][-1])
 
 
 class Complete(Work):

@@ -109,7 +109,7 @@ def _notice(approval: Approval, status: ApprovalStatus, changes: Any, last: Deci
     if status == ApprovalStatus.EXPIRED and approval.execute_by is not None:
         return _LAPSED
     word = {ApprovalStatus.APPROVED: "edit" if changes else "approve", ApprovalStatus.ANSWERED: "respond"}.get(status)
-    comment = f"They said: {last.comment} " if last and last.comment else ""
+    comment = f"They said: “{last.comment}”. " if last and last.comment else ""
     text = _NOTICES[word or status].format(comment=comment, response=last.response if last else "")
     return f"{text} {comment}".strip() if word in ("approve", "edit") else text
 
