@@ -270,8 +270,9 @@ class Request:
             "acts": {act: self.problem(act, who) for act in ACTS},
             "counts": (self.count(YES), self.plan.approvals, self.count(("reject",)), self.plan.rejections),
             "stage": self.stage + 1,
-            "left": self.left() | self.stand_ins() if self.open else set(),
-            "satisfiable": not self.open or self.enough,
+            # A program is told no names, and of the quorum what the request itself is marked with.
+            "left": self.left() | self.stand_ins() if self.open and who != AGENT else set(),
+            "satisfiable": not self.open or (not self.short if who == AGENT else self.enough),
             "for": self.places(who) - self.used if who != AGENT and not self.direct(who) else set(),
             "next": self._next() if self.open else [],
         }
