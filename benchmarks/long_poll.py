@@ -74,7 +74,7 @@ def _requests(count: int) -> tuple[str, list[str]]:
 
 
 def _door(machine: Bench, port: int) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "uvicorn", "hitl.waiting:app", "--port", str(port), "--no-access-log"]
+    command = [sys.executable, "-m", "uvicorn", "hitl.longpoll:app", "--port", str(port), "--no-access-log"]
     env = {**os.environ, **machine.env, "PGAPPNAME": "hitl-waiting", "HITL_LOG_LEVEL": "ERROR"}
     door = subprocess.Popen(command, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     wait_for_port(port)

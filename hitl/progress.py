@@ -14,6 +14,7 @@ from django.db.models import Q
 
 from hitl.audit import SYSTEM, Actor
 from hitl.definition import StepSpec, graph
+from hitl.exceptions import BadInput
 from hitl.models import Approval, Result, Run, Step
 from hitl.states import RUN_ENDS, STEP_ENDS, ApprovalStatus, RunStatus, StepStatus
 from hitl.transitions import Transition, locked
@@ -144,6 +145,17 @@ def close_approvals(t: Transition, *, why: str, steps: Iterable[Step] | None = N
             t.set(approval, decided_via="cancel")
         name = "cancelled" if pending else "revoked"
         t.record(f"hitl.approval.{name}", f"approval:{approval.pk}", title=approval.title, why=why)
+
+
+def with_author(authors: str, who: Actor) -> str:
+    """The people who changed outputs by hand, or whose program made them, with one more: they do not approve what is
+    made of it. Raises BadInput when the list is full."""
+    if not who.is_person or f",{who.id}," in authors:
+        return authors
+    longer = f"{authors or ','}{who.id},"
+    if len(longer) > 500:
+        raise BadInput("too many people have changed this run by hand; start a new one")
+    return longer
 
 
 def wake_parent(child: Run) -> bool:

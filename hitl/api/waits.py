@@ -1,6 +1,6 @@
 """`?wait=` under a plain web server: a short wait in the request's own thread, for a few requests at a time.
 
-Long waits are the business of `hitl.waiting`, which takes `?wait=` away before it asks here.
+Long waits are the business of `hitl.longpoll`, which takes `?wait=` away before it asks here.
 """
 
 from __future__ import annotations

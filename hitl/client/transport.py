@@ -7,6 +7,7 @@ neither sockets nor event loops, so that the blocking and the async client share
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import random
 import re
@@ -158,13 +159,20 @@ class Target:
     def arguments(self, call: Call) -> dict[str, Any]:
         """What to call `httpx.Client.request` with; always with a timeout."""
         made: dict[str, Any] = {"method": call.method, "url": call.path, "timeout": self.timeout + call.wait}
-        made["headers"] = {"Idempotency-Key": call.key} if call.key else {}
+        made["headers"] = {"Idempotency-Key": _plain(call.key)} if call.key else {}
         if call.params:
             made["params"] = call.params
         if call.body is not None:
             made["content"] = encode(call.body)
             made["headers"]["Content-Type"] = "application/json"
         return made
+
+
+def _plain(key: str) -> str:
+    """An idempotency key as a header can carry it: a name that a model made up may hold anything."""
+    if re.fullmatch(r"[ -~]{1,200}", key):
+        return key
+    return f"sha256-{hashlib.sha256(key.encode(errors='surrogatepass')).hexdigest()}"
 
 
 def encode(value: Any) -> bytes:

@@ -33,12 +33,13 @@ class Picked:
     entered: bool
     planned: dict[str, Any] | None = None
     principal: str = ""
+    worker: str = ""
 
     @property
     def freezes(self) -> list[str]:
         """The freezes that would cover it."""
         workflow = definition_of(self.workflow_id).name
-        return ["all", f"workflow:{workflow}", f"run:{self.run_id}", *([self.principal] if self.principal else [])]
+        return ["all", f"workflow:{workflow}", f"run:{self.run_id}", *filter(None, (self.principal, self.worker))]
 
     @property
     def spec(self) -> StepSpec:
@@ -49,12 +50,13 @@ class Picked:
 @dataclass(frozen=True, slots=True)
 class Claimed:
     """A step this worker holds a lease on, its run, the approvals whose grants it used, and which program outside holds
-    it, if it is one."""
+    it, with the person who owns its key, if it is one."""
 
     step: Step
     run: Run
     grants: tuple[Approval, ...] = ()
     by: Actor = SYSTEM
+    owner: Actor | None = None
 
     @property
     def spec(self) -> StepSpec:

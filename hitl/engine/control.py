@@ -9,13 +9,14 @@ from django.db import transaction
 
 from hitl import audit, progress
 from hitl.audit import Actor, Entry
+from hitl.audit.reading import last_actor
 from hitl.conf import conf
 from hitl.definition import canonical, graph
 from hitl.definition.action import to_json
 from hitl.definition.text import clean
 from hitl.engine.outside.builtin import NAMES as BUILTIN
 from hitl.engine.start import new_steps
-from hitl.exceptions import BadInput, NotAllowed, RunEnded, UnknownRun, UnknownStep
+from hitl.exceptions import BadInput, Frozen, NotAllowed, RunEnded, UnknownRun, UnknownStep
 from hitl.models import Freeze, Run, Step, sql
 from hitl.models.fields import uuid7
 from hitl.states import RUN_ENDS, RunStatus, StepStatus
@@ -90,7 +91,7 @@ def resolve(
         t.record("hitl.step.resolved", f"step:{step}", actor=who, step=step, verdict=outcome, why=why)
         if outcome == "succeeded":
             # Who wrote an output by hand may not approve what is made of it.
-            t.set(t.run, authors=with_author(t.run.authors, who))
+            t.set(t.run, authors=progress.with_author(t.run.authors, who))
             t.move(row, StepStatus.SUCCEEDED, output=value)
             progress.follow(t)
         elif outcome == "failed":
@@ -102,26 +103,19 @@ def resolve(
     return t.run
 
 
-def with_author(authors: str, who: Actor) -> str:
-    """The people who changed outputs by hand, with one more; raises BadInput when the list is full."""
-    if not who.is_person or f",{who.id}," in authors:
-        return authors
-    longer = f"{authors or ','}{who.id},"
-    if len(longer) > 500:
-        raise BadInput("too many people have changed this run by hand; start a new one")
-    return longer
-
-
 def freeze(target: str = "all", *, actor: Any, reason: str = "") -> list[Step]:
     """Stop claims of `all`, `workflow:NAME`, `run:ID` or an agent (`key:ID`); returns the steps in flight there.
 
     Nothing it covers is claimed after it; deadlines go on. Again is fine.
     """
     who = Actor.of(actor)
-    _check_target(target)
+    target = _checked(target)
     why = clean(reason.strip()) or "no reason given"
     with transaction.atomic():
         sql.hold_freezes()
+        rows = Freeze.objects.filter(target=target, lifted_at=None)
+        if rows.exists() and who.kind != "key" and frozen_by(target).startswith("key:"):
+            rows.update(lifted_at=sql.database_clock())  # from now on it is not the program's to lift
         by = who.id if who.is_person else None
         values = {"by_id": by, "reason": why, "at": sql.database_clock()}
         _, new = Freeze.objects.get_or_create(target=target, lifted_at=None, defaults=values)
@@ -140,24 +134,35 @@ def freeze(target: str = "all", *, actor: Any, reason: str = "") -> list[Step]:
     return list(running)
 
 
-def unfreeze(target: str = "all", *, actor: Any) -> bool:
-    """Lift a freeze; False when there was none. The next sweep rings for what became ready meanwhile."""
-    who = Actor.of(actor)
+def unfreeze(target: str = "all", *, actor: Any, own: bool = False) -> bool:
+    """Lift a freeze; False when there was none. The next sweep rings for what became ready meanwhile. With `own` only
+    one that this actor set; raises NotAllowed for another."""
+    who, target = Actor.of(actor), _checked(target)
     with transaction.atomic():
+        sql.hold_freezes()
+        if own and frozen_by(target) not in ("", who.text):
+            raise NotAllowed("operators lift it, and who set it", reason="not_operator")
         lifted = Freeze.objects.filter(target=target, lifted_at=None).update(lifted_at=sql.database_clock())
         if lifted:
             audit.append("system", [Entry("hitl.freeze.lifted", who, f"freeze:{target}"[:200], {"target": target})])
     return bool(lifted)
 
 
-def _check_target(target: str) -> None:
+def frozen_by(target: str) -> str:
+    """Who set the freeze that stands: an empty text where none does, and `system` where that is not on record."""
+    if not Freeze.objects.filter(target=target, lifted_at=None).exists():
+        return ""
+    return last_actor("system", "hitl.freeze.set", f"freeze:{target}"[:200]) or "system"
+
+
+def _checked(target: str) -> str:
+    """What is to be frozen, as claims look for it; raises BadInput and UnknownRun."""
     kind, _, name = target.partition(":")
     if (kind, bool(name)) not in {("all", False), ("workflow", True), ("run", True), ("key", True), ("user", True)}:
         raise BadInput(f"{target!r} cannot be frozen; write all, workflow:NAME, run:ID, key:ID or user:ID")
-    if kind == "run":
-        as_uuid(name)
     if len(target) > 160:
         raise BadInput("the target is too long")
+    return f"run:{as_uuid(name)}" if kind == "run" else target
 
 
 def _read(run: Run | uuid.UUID | str) -> Run:
@@ -172,6 +177,8 @@ def _fork(old: Run, first: list[str], patch: dict[str, Any], who: Actor, **link:
     definition = definition_of(old.workflow_id)
     if definition.name in BUILTIN:
         raise BadInput("a request that came alone is not begun again: let the agent ask anew")
+    if who.kind == "key" and sql.is_frozen([f"run:{old.pk}"]):
+        raise Frozen("this run is frozen: it goes on when that is lifted, and not in another run")
     again = set(graph.again(definition, first))
     unknown = sorted(set(patch) & again | set(patch) - definition.by_name.keys())
     if unknown:
@@ -188,7 +195,7 @@ def _fork(old: Run, first: list[str], patch: dict[str, Any], who: Actor, **link:
         principal=old.principal,
         requester_id=old.requester_id,
         on_behalf_of_id=old.on_behalf_of_id,
-        authors=with_author(old.authors, who) if patch else old.authors,
+        authors=progress.with_author(old.authors, who) if patch else old.authors,
         risk=old.risk,
         **link,
     )

@@ -146,6 +146,8 @@ def held(claimed: Claimed) -> Iterator[tuple[Transition, Step]]:
                 "hitl.step.refused", f"step:{name}", actor=claimed.by, step=name, why=error.message, code=error.code
             )
         else:
+            if claimed.owner is not None:  # what their program makes of the run is not theirs to approve
+                t.set(t.run, authors=progress.with_author(t.run.authors, claimed.owner))
             yield t, step
     if refused is not None:
         raise refused

@@ -105,6 +105,8 @@ def authenticate(token: str) -> ApiKey | None:
     key = ApiKey.objects.usable(now).select_related("owner_user").filter(prefix=prefix).first()
     if key is None or not hmac.compare_digest(bytes(key.secret_hash), _hash(secret)):
         return None
+    if key.owner_user is not None and not getattr(key.owner_user, "is_active", True):
+        return None  # nobody answers for it any more
     if key.last_used_at is None or now - key.last_used_at > _TOUCH:
         ApiKey.objects.filter(pk=key.pk).update(last_used_at=now)
     return key

@@ -23,6 +23,8 @@ def check_gate(key: Any, gate: GateSpec) -> None:
         raise NotAllowed(REASONS["policy_not_listed"], reason="policy_not_listed")
     if not gate.policy and "approvals:reviewers" not in key.scopes:
         raise NotAllowed(REASONS["needs_reviewers_scope"], reason="needs_reviewers_scope")
+    if gate.requirement is not None and gate.requirement.by_requester:
+        raise BadInput("reviewers: an agent does not choose that whom it names confirms alone; a policy may")
     if gate.on_timeout == "approve":
         raise BadInput("on_timeout is reject or escalate: an agent never says that silence is a yes")
 

@@ -185,7 +185,7 @@ def test_settings_that_are_named_exist(page: Path) -> None:
         for name in re.findall(r'environ.get\("(HITL_\w+)"', file.read_text())
     }
     client = (ROOT / "hitl" / "client").rglob("*.py")
-    of_the_environment |= {name for file in client for name in re.findall(r'= "(HITL_\w+)"$', file.read_text(), re.M)}
+    of_the_environment |= {name for file in client for name in re.findall(r'"(HITL_\w+)"', file.read_text())}
     of_the_shell = set(re.findall(r"\$\{?(HITL_\w+)", text))  # a reader's own variables
     named = set(re.findall(r"\bHITL_[A-Z_]+[A-Z]\b", text)) - of_the_shell
     assert named <= DEFAULTS.keys() | of_the_environment | of_compose

@@ -235,7 +235,7 @@ def test_what_fails_is_tried_again_after_a_while(agent: Agent, render: Any, pass
         "status": "ready", "run_status": "running",
     }  # fmt: skip
     assert agent.claim() is None
-    assert not has_work(["external:gpu"])
+    assert not has_work(["external:gpu"], actor=agent.row)
     pass_time(timedelta(seconds=601))
     task = agent.claim()
     assert task["attempt"] == 2
@@ -300,7 +300,7 @@ def test_what_is_stopped_while_it_is_held(who: str, agent: Agent, render: Any, r
         return
     assert [step.pk for step in hitl.freeze("all", actor=root)] == [step_of(run).pk]
     assert agent.claim() is None
-    assert not has_work(["external:gpu"]), "who waits for work is woken for what it may not claim"
+    assert not has_work(["external:gpu"], actor=agent.row), "who waits for work is woken for what it may not claim"
     assert agent.work(task, "complete", output=1).status_code == 200
     hitl.unfreeze("all", actor=root)
     assert agent.claim()["run"] == str(waiting.pk)

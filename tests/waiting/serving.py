@@ -41,7 +41,7 @@ class Server:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = folder / f"waiting-{self.port}.log"
-        words = ["uvicorn", "hitl.waiting:app", "--port", str(self.port), "--no-access-log"]
+        words = ["uvicorn", "hitl.longpoll:app", "--port", str(self.port), "--no-access-log"]
         if plain:
             words = ["waitress", f"--listen=127.0.0.1:{self.port}", "--threads=8", "project.wsgi:application"]
         command = [sys.executable, "-m", *words]

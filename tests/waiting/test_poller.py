@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from hitl.waiting.poller import CLOSING, Poller
+from hitl.longpoll.poller import CLOSING, Poller
 
 Look = Callable[[Iterable[Any]], dict[Any, Any]]
 
@@ -30,7 +30,7 @@ async def wakes(poller: Poller, topic: Any, known: Any) -> Any:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hitl.waiting.poller.EVERY", 0.01)
+    monkeypatch.setattr("hitl.longpoll.poller.EVERY", 0.01)
 
 
 def test_one_look_serves_all_who_wait() -> None:
@@ -81,7 +81,7 @@ def test_looks_that_fail_come_ever_more_slowly(caplog: pytest.LogCaptureFixture)
 
 
 def test_a_step_is_offered_to_the_first_and_later_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hitl.waiting.poller._OFFER_AGAIN", 0.2)
+    monkeypatch.setattr("hitl.longpoll.poller._OFFER_AGAIN", 0.2)
 
     async def main() -> None:
         poller = Poller(lambda topics: {("queue", "gpu"): ("step-1",)})
@@ -117,7 +117,7 @@ def test_nobody_is_remembered_who_has_left() -> None:
 
 
 def test_where_nobody_waits_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hitl.waiting.poller._IDLE", 3)
+    monkeypatch.setattr("hitl.longpoll.poller._IDLE", 3)
     looked: list[Any] = []
 
     async def main() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from hitl.waiting.asking import Urgency, _Turns
+from hitl.longpoll.asking import Urgency, _Turns
 
 
 def test_what_has_moved_overtakes_those_whose_time_is_up() -> None:

@@ -29,6 +29,8 @@ _ASK = "unknown_approval not_allowed"
 _ACTION = "invalid_action invalid_policy unknown_policy unknown_reviewer"
 _NOT_NOW = "already_consumed not_decided batch_open too_early stale_approval frozen"
 
+_SHORTEST_PHRASE = 6
+
 
 def ask(request: Request) -> Response:
     """Ask people: 201 with the request."""
@@ -126,6 +128,8 @@ def gate_of(key: ApiKey, given: dict[str, Any], **more: Any) -> GateSpec:
     phrase = terms.pop("phrase", "")
     if phrase and given["level"] != "verify":
         raise BadInput("phrase: it belongs to the level verify")
+    if phrase and len(phrase.strip()) < _SHORTEST_PHRASE:
+        raise BadInput(f"phrase: what people type has at least {_SHORTEST_PHRASE} characters")
     try:
         gate = gate_spec("this request", risk=risk_for(key, given["risk"]), **terms, **more)
     except InvalidWorkflow as error:

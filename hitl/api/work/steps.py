@@ -60,7 +60,7 @@ class Claim(Door):
         """With `?wait=`, wait for something to do before anything is claimed."""
         super().initial(request, *args, **kwargs)
         queues = workers.queues_of(agents_only(request), read(bodies.ClaimStep, request)["queues"])
-        wait_until(request, lambda: workers.has_work(queues))
+        wait_until(request, lambda: workers.has_work(queues, actor=request.user))
 
     def post(self, request: Request) -> Response:
         """200 with the step; 204 when there is nothing to do."""

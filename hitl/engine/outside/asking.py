@@ -31,6 +31,7 @@ from hitl.states import ApprovalStatus
 from hitl.transitions import created, definition_of
 
 _LONGEST_REPORT = timedelta(days=7)
+_SHORTEST = 1  # second: shorter, nobody could read it
 
 
 def ask(
@@ -170,6 +171,9 @@ def _open(
 def check_times(gate: GateSpec, report_within: float | None = None) -> None:
     """Raise BadInput where an agent's yes would be good for longer than the project's, or its report could come late
     without end."""
+    for name, span in (("timeout", gate.timeout), ("report_within", report_within)):
+        if span is not None and span < _SHORTEST:
+            raise BadInput(f"{name} is at least {_SHORTEST} s")
     most = conf.EXECUTE_WITHIN.total_seconds()
     if gate.execute_within and gate.execute_within > most:
         raise BadInput(f"execute_within: an approval is good for at most {most:.0f} s")

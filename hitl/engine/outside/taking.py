@@ -86,11 +86,21 @@ def _check(row: Approval) -> None:
         raise NotDecided()
     if not row.is_pending and not released(row):
         raise BatchOpen(batch=row.batch)
+    _check_fresh(row)
     if row.status == ApprovalStatus.APPROVED and row.consumed_at is None:
         if sql.is_frozen(_freezes(row.run, definition_of(row.run.workflow_id).name)):
             raise Frozen()
         if row.not_before is not None and sql.database_clock() < row.not_before:
             raise _too_early(row.not_before)
+
+
+def _check_fresh(row: Approval) -> None:
+    """Nobody has taken it; a step that a person lets happen again may be."""
+    if row.taken_at is not None:
+        raise AlreadyConsumed("the answer was taken already", taken_at=row.taken_at.isoformat())
+    again = Step.objects.filter(run=row.run_id, name=ACT, status=StepStatus.READY)
+    if row.consumed_at is not None and not again.exists():
+        raise AlreadyConsumed("the approval was used already", consumed_at=row.consumed_at.isoformat())
 
 
 def _use(scene: Scene) -> Step | None:

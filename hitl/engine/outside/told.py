@@ -34,6 +34,13 @@ _LAPSED = (
 )
 _POLICY = "The policy lets this call pass without asking a person."
 _TIME = "Nobody objected in time, which by the policy lets this call pass."
+# Whose vote made it what it is; of an end that nobody said, nobody's.
+_SIDES: dict[str, tuple[str, ...]] = {
+    ApprovalStatus.APPROVED: (Verdict.APPROVE, Verdict.EDIT),
+    ApprovalStatus.ANSWERED: (Verdict.RESPOND,),
+    ApprovalStatus.REJECTED: (Verdict.REJECT,),
+    ApprovalStatus.REVISION_REQUESTED: (Verdict.REQUEST_REVISION,),
+}
 _VERDICTS = {
     ApprovalStatus.ANSWERED: Verdict.RESPOND,
     ApprovalStatus.REJECTED: Verdict.REJECT,
@@ -67,7 +74,8 @@ def tell(approval: Approval, votes: list[Decision] | None = None) -> Told | None
     status = ApprovalStatus(approval.status)
     if status in (ApprovalStatus.PENDING, ApprovalStatus.SUPERSEDED):
         return None
-    votes = votes_on(approval) if votes is None else votes
+    cast = votes_on(approval) if votes is None else votes
+    votes = [vote for vote in cast if vote.verdict in _SIDES.get(status, ())]
     approved = status == ApprovalStatus.APPROVED
     changes = tuple(_changes(approval)) if approved else ()
     human = approval.decided_via == "human" and status != ApprovalStatus.EXPIRED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -42,9 +43,12 @@ def queues_of(actor: Any, queues: Iterable[str]) -> list[str]:
     return [f"{EXTERNAL}{name}" for name in names]
 
 
-def has_work(queues: Iterable[str]) -> bool:
-    """Whether a step looks ready on one of these rows' queues, without a lock; what is frozen does not."""
+def has_work(queues: Iterable[str], *, actor: Any) -> bool:
+    """Whether a step looks ready on one of these rows' queues, without a lock; what is frozen does not, and for a
+    worker that is frozen nothing does."""
     names = list(queues)
+    if sql.is_frozen([Actor.of(actor).text]):
+        return False
     due = Step.objects.filter(status=StepStatus.READY, queue__in=names, ready_at__lte=clock.now())
     return due.exists() and any(sql.ready_steps(name, 1) for name in names)
 
@@ -56,9 +60,10 @@ def claim_external(queues: Iterable[str], *, actor: ApiKey, lease: timedelta | N
     """
     for queue in queues_of(actor, queues):
         for picked in pick(queue):
+            picked = replace(picked, worker=Actor.of(actor).text)  # a freeze of the worker's own key holds it too
             claimed = claim(picked, checked(lease)) if settle_ready(picked) else None
             if claimed is not None:
-                return Claimed(claimed.step, claimed.run, claimed.grants, Actor.of(actor))
+                return replace(claimed, by=Actor.of(actor), owner=_owner(actor))
     return None
 
 
@@ -77,7 +82,7 @@ def hold(step_id: UUID, token: UUID, *, actor: Any, ends: bool = False, alone: b
         raise LeaseLost(f"the lease of {step.name!r} is lost: it ran out, or the run ended; claim again")
     step.lease_token = token
     used = Approval.objects.filter(consumed_by=step, status=ApprovalStatus.APPROVED).select_related("step")
-    return Claimed(step, step.run, tuple(used.order_by("revision")), Actor.of(actor))
+    return Claimed(step, step.run, tuple(used.order_by("revision")), Actor.of(actor), _owner(actor))
 
 
 def act(held: Claimed, verb: Callable[[Context], Any]) -> tuple[bool, Any]:
@@ -95,6 +100,12 @@ def act(held: Claimed, verb: Callable[[Context], Any]) -> tuple[bool, Any]:
 def context_of(held: Claimed) -> Context:
     """What a handler of this step would see."""
     return Context(held.run, held.step, held.grants)
+
+
+def _owner(actor: Any) -> Actor | None:
+    """The person who owns the key, if it is one person's."""
+    owner = actor.owner_user_id if isinstance(actor, ApiKey) else None
+    return None if owner is None else Actor("user", str(owner), "")
 
 
 def renew(held: Claimed, lease: timedelta | None) -> datetime:

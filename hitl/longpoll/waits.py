@@ -15,9 +15,9 @@ from uuid import UUID
 from django.urls import Resolver404, resolve
 
 from hitl.definition.specs import EXTERNAL
+from hitl.longpoll.asking import Answer
+from hitl.longpoll.looks import Topic
 from hitl.states import RUN_ENDS, ApprovalStatus
-from hitl.waiting.asking import Answer
-from hitl.waiting.looks import Topic
 
 _MOST_QUEUES = 20
 
@@ -107,7 +107,8 @@ class Event(Wait):
 
     def __init__(self, kwargs: Mapping[str, Any], query: Mapping[str, str], body: Any) -> None:
         super().__init__(kwargs, query, body)
-        self.topics = (("event", (kwargs["pk"], kwargs["key"])),)
+        # No key has a NUL, and PostgreSQL would refuse the look of everybody for one.
+        self.topics = (("event", (kwargs["pk"], kwargs["key"])),) if "\0" not in kwargs["key"] else ()
         self._after = _time(query.get("after"))
         self._known = self._after
 

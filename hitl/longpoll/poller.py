@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-from hitl.waiting.looks import Topic, look, rest
+from hitl.longpoll.looks import Topic, look, rest
 
 log = logging.getLogger(__name__)
 
@@ -80,7 +80,7 @@ class Poller:
 
     async def _run(self) -> None:
         idle = 0
-        while idle < _IDLE and not self._closing:
+        while (self._waiters or idle < _IDLE) and not self._closing:
             idle = 0 if self._waiters else idle + 1
             await asyncio.sleep(EVERY if not self._waiters or await self._once() else self._pause())
         self._task = None

@@ -6,6 +6,7 @@ Connections are Django's own business: it gives them back, or keeps them for the
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import sys
 import tempfile
@@ -99,7 +100,9 @@ class Django:
     async def ask(self, scope: Scope, body: IO[bytes], *, urgency: Urgency = Urgency.NEW, **changes: Any) -> Answer:
         """What Django answers; `changes` are made to the WSGI environment, and None leaves something out. Cancelled
         before a thread was free, it is never asked."""
-        changed = {**environment(scope), "wsgi.input": body, **changes}
+        length = body.seek(0, io.SEEK_END)  # a body in chunks has no header that says so
+        body.seek(0)
+        changed = {**environment(scope), "CONTENT_LENGTH": str(length), "wsgi.input": body, **changes}
         environ = {name: value for name, value in changed.items() if value is not None}
         await self._turns.take(urgency)
         try:
@@ -146,7 +149,7 @@ def environment(scope: Scope) -> dict[str, Any]:
         "wsgi.multithread": True,
         "wsgi.multiprocess": True,
         "wsgi.run_once": False,
-        **_headers(scope["headers"]),
+        **{name: value for name, value in _headers(scope["headers"]).items() if name != "HTTP_TRANSFER_ENCODING"},
     }
 
 

@@ -1,4 +1,4 @@
-"""Door of the clients that wait: `uvicorn hitl.waiting:app`, with `DJANGO_SETTINGS_MODULE` set.
+"""Door of the clients that wait: `uvicorn hitl.longpoll:app`, with `DJANGO_SETTINGS_MODULE` set.
 
 Question it answers: who is to be answered, now that something has moved?
 May call: Django itself, for every answer; `models`, to look what has moved.
@@ -15,6 +15,6 @@ def __getattr__(name: str) -> Any:
     if name != "app":
         raise AttributeError(name)
     application = get_wsgi_application()
-    from hitl.waiting.door import make
+    from hitl.longpoll.door import make
 
     return globals().setdefault("app", make(application))

@@ -13,8 +13,9 @@ from typing import Any
 from django.db import connection
 from django.db.models import Count, OuterRef, Subquery
 
-from hitl.models import Approval, Event, Run, StreamChunk, sql
-from hitl.states import ApprovalStatus
+from hitl import clock
+from hitl.models import Approval, Event, Run, Step, StreamChunk, sql
+from hitl.states import ApprovalStatus, StepStatus
 
 Topic = tuple[str, Any]
 _AT_ONCE = 1000
@@ -92,7 +93,9 @@ def _streams(ids: list[uuid.UUID]) -> dict[Any, Any]:
 
 def _queues(ids: list[str]) -> dict[Any, Any]:
     """The steps that are ready, the longest waiting first; no more than can be handed out until the next look."""
-    return {queue: tuple(row[0] for row in sql.ready_steps(queue, _OFFERED)) for queue in ids}
+    due = Step.objects.filter(status=StepStatus.READY, queue__in=ids, ready_at__lte=clock.now())
+    busy = set(due.order_by().values_list("queue", flat=True).distinct())
+    return {queue: tuple(row[0] for row in sql.ready_steps(queue, _OFFERED)) if queue in busy else () for queue in ids}
 
 
 _LOOKS: dict[str, Callable[[list[Any]], dict[Any, Any]]] = {

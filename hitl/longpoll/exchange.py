@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import IO, Any, TypeVar
 
-from hitl.waiting.asking import Answer, Scope, spool
+from hitl.longpoll.asking import Answer, Scope, spool
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -16,6 +16,9 @@ Value = TypeVar("Value")
 
 class Gone(Exception):
     """The client has hung up: nobody is to be answered."""
+
+
+_MOST_BYTES = 4 * 1024 * 1024
 
 
 class Exchange:
@@ -34,7 +37,10 @@ class Exchange:
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 raise Gone
-            kept.write(message.get("body", b""))
+            if (
+                kept.tell() <= _MOST_BYTES
+            ):  # what is beyond is read and dropped: Django refuses what it has seen by then
+                kept.write(message.get("body", b""))
             more = message.get("more_body", False)
         kept.seek(0)
         self._gone = asyncio.create_task(self._until_gone())

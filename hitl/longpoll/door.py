@@ -14,11 +14,11 @@ import threading
 from typing import Any
 
 from hitl.conf import conf
-from hitl.waiting.asking import AGAIN, Answer, Django, Scope, Urgency, Wsgi
-from hitl.waiting.exchange import Exchange, Gone, Receive, Send
-from hitl.waiting.poller import CLOSING, Poller
-from hitl.waiting.requests import Asked, read
-from hitl.waiting.waits import Wait, event
+from hitl.longpoll.asking import AGAIN, Answer, Django, Scope, Urgency, Wsgi
+from hitl.longpoll.exchange import Exchange, Gone, Receive, Send
+from hitl.longpoll.poller import CLOSING, Poller
+from hitl.longpoll.requests import Asked, read
+from hitl.longpoll.waits import Wait, event
 
 _COMMENT_EVERY = 15.0
 _COMMENTS = 4  # then Django is asked again, whatever has moved: the key may have been revoked

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import IO, Any
 from urllib.parse import parse_qsl, urlencode
 
-from hitl.waiting.asking import Scope
-from hitl.waiting.waits import Wait, kind_of
+from hitl.longpoll.asking import Scope
+from hitl.longpoll.waits import Wait, kind_of
 
 LONGEST = 60.0
 _LARGEST_BODY = 64 * 1024
