@@ -2,7 +2,8 @@
 
 `pytest` runs the suite on SQLite and on PostgreSQL and Redis at the same time, each in a process of its own, since
 Django's settings are read once; what the second said is printed when both are done. `--backend=sqlite` or
-`--backend=postgres` runs one. What the machine lacks is named; in CI (`CI=true`) that is a failure.
+`--backend=postgres` runs one. Where both run, what is not about the database (pages, screens, clients, a whole product)
+runs beside one of them. What the machine lacks is named; in CI (`CI=true`) that is a failure.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from tests import servers
 BACKENDS = ("sqlite", "postgres")
 _CHILD = "HITL_TEST_BACKEND"
 _SHARED = "HITL_TEST_SHARED"
+_ONCE = frozenset({"browser", "client", "definition", "docs", "house", "mcp"})
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -90,8 +92,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     backend = os.environ.get(_CHILD)
     kept = [item for item in items if backend == "postgres" or not {"postgres", "redis"} & _marks(item)]
     kept = [item for item in kept if backend == "sqlite" or "sqlite" not in _marks(item)]
-    if os.environ.get(_SHARED):  # both run: what drives a whole product of its own need not run beside each of them
-        kept = [item for item in kept if "product" not in _fixtures(item) or _half(item) == backend]
+    if os.environ.get(_SHARED):  # both run: what is not about the database need not run beside each of them
+        kept = [item for item in kept if not _is_once(item) or _half(item) == backend]
     left_out = [item for item in items if item not in kept]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
@@ -104,6 +106,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def _fixtures(item: pytest.Item) -> list[str]:
     return list(getattr(item, "fixturenames", ()))
+
+
+def _is_once(item: pytest.Item) -> bool:
+    """Whether it drives a whole product of its own, or is about pages, screens and clients."""
+    folder = item.path.relative_to(Path(__file__).parent).parts[0]
+    return folder in _ONCE or "product" in _fixtures(item)
 
 
 def _half(item: pytest.Item) -> str:
