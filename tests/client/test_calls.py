@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import pickle
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ import httpx
 import pytest
 
 from hitl.client import AsyncClient, Client, errors
+from hitl.client.transport import Call, Target
 from tests.client.fake import KEY, Fake, Reply, answer, outcome, problem, request
 
 DONE = answer(200, request("approved", outcome=outcome("approve", approved=True)))
@@ -340,3 +342,9 @@ def test_errors_cross_processes_whole() -> None:
     for error in (errors.Pending("r1", review_url="https://x"), errors.Rejected("no"), errors.StillPending("r1")):
         again = pickle.loads(pickle.dumps(error))
         assert (type(again), again.__dict__, str(again)) == (type(error), error.__dict__, str(error))
+
+
+@pytest.mark.parametrize("name", ["Rückerstattung 12", "x" * 300, "line\nbreak", "\ud800"])
+def test_any_name_can_be_an_idempotency_key(name: str) -> None:
+    sent = Target.checked("http://127.0.0.1", "hitl_a_b", 1).arguments(Call("POST", "approvals/", {}, key=name))
+    assert re.fullmatch(r"sha256-[0-9a-f]{64}", sent["headers"]["Idempotency-Key"])

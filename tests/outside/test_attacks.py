@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from hitl import Workflow, engine
+from hitl.longpoll.waits import Event
 from hitl.models import Approval, sql
 from tests.api.conftest import Api, problem
 from tests.outside.conftest import ACTION, Agent, row_of
@@ -101,3 +102,26 @@ def test_taking_again_leaves_no_lines(agent: Agent, say: Any) -> None:
         problem(agent.act(seen, "consume"), 409, "already_consumed")
     run.refresh_from_db()
     assert run.audit_seq == before
+
+
+@pytest.mark.parametrize(
+    ("said", "word"),
+    [
+        ({"level": "verify", "phrase": "y"}, "phrase"),
+        ({"timeout": 0.001}, "timeout"),
+        ({"report_within": 0.001}, "report_within"),
+    ],
+)
+def test_what_would_make_a_check_none_is_refused(agent: Agent, said: dict[str, Any], word: str) -> None:
+    assert word in problem(agent.api.post("approvals/", agent.body(**said)), 400, "bad_input")["detail"]
+
+
+def test_an_agent_does_not_let_whom_it_names_confirm_alone(agents: Any, alice: Any) -> None:
+    agent = agents("own", scopes=["approvals:request", "approvals:reviewers"])
+    body = agent.body(policy=..., reviewers=["requester"], on_behalf_of="alice")
+    problem(agent.api.post("approvals/", body), 400, "bad_input")
+
+
+def test_a_name_that_no_event_has_is_not_looked_for() -> None:
+    kwargs = {"pk": uuid.uuid4(), "key": "a\0b"}
+    assert (Event(kwargs, {}, None).topics, len(Event({**kwargs, "key": "ab"}, {}, None).topics)) == ((), 1)

@@ -131,3 +131,21 @@ def test_where_nobody_waits_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) ->
         assert len(looked) == 2
 
     run(main())
+
+
+def test_it_does_not_rest_while_somebody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who comes during the last look of an idle poller finds it at work, and must not be forgotten."""
+    monkeypatch.setattr("hitl.longpoll.poller._IDLE", 0)
+    looks = 0
+
+    def look(topics: Iterable[Any]) -> dict[Any, Any]:
+        nonlocal looks
+        looks += 1
+        return {("run", 1): "new" if looks > 3 else "old"}
+
+    async def main() -> None:
+        poller = Poller(look)
+        assert await wakes(poller, ("run", 1), "old") == "new"
+        poller.close()
+
+    run(main())
