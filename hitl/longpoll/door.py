@@ -7,10 +7,12 @@ answer is not the last one, it is asked again when something has moved, or when 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import io
 import json
 import signal
 import threading
+from collections import Counter
 from typing import Any
 
 from hitl.conf import conf
@@ -34,7 +36,7 @@ class Door:
 
     def __init__(self, django: Django, poller: Poller) -> None:
         self._django, self._poller = django, poller
-        self._held = 0
+        self._held: Counter[bytes] = Counter()  # by who waits: no one of them takes more than half of the places
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One connection's exchange, or the life of the process."""
@@ -55,7 +57,7 @@ class Door:
                 answer = await exchange.result(self._django.ask(exchange.scope, body))
                 assert answer is not None
                 await exchange.answer(answer)
-            elif self._held >= conf.MAX_WAITERS:
+            elif self._is_full(exchange.scope):
                 await exchange.answer(_unavailable("Too many clients wait here already."))
             else:
                 await self._hold(exchange, asked)
@@ -65,14 +67,21 @@ class Door:
             exchange.close()
 
     async def _hold(self, exchange: Exchange, asked: Asked) -> None:
-        self._held += 1
+        who = _credential(exchange.scope)
+        self._held[who] += 1
         try:
             if asked.seconds is None:
                 await self._listen(exchange, asked)
             else:
                 await self._answer(exchange, asked, asked.seconds)
         finally:
-            self._held -= 1
+            self._held[who] -= 1
+            if not self._held[who]:
+                del self._held[who]
+
+    def _is_full(self, scope: Scope) -> bool:
+        most: int = conf.MAX_WAITERS
+        return self._held.total() >= most or self._held[_credential(scope)] >= max(1, most // 2)
 
     async def _answer(self, exchange: Exchange, asked: Asked, seconds: float) -> None:
         """One answer, as soon as it is the one waited for; at the latest when the time is up."""
@@ -155,6 +164,12 @@ class Door:
                     servers(number, frame)
 
             signal.signal(number, stop)
+
+
+def _credential(scope: Scope) -> bytes:
+    """What tells those who wait apart: the key or the session they come with, as a hash."""
+    said = [value for name, value in scope["headers"] if name in (b"authorization", b"cookie", b"x-api-key")]
+    return hashlib.sha256(b"\n".join(said)).digest()
 
 
 def make(application: Wsgi) -> Door:

@@ -11,9 +11,7 @@ import pytest
 from tests.waiting.serving import Server, until
 
 
-def test_whoever_comes_when_all_places_are_taken_is_told_to_come_again(
-    serve: Any, token: str, asked: Any, says: Any
-) -> None:
+def test_who_has_taken_half_of_the_places_is_told_to_come_again(serve: Any, token: str, asked: Any, says: Any) -> None:
     with serve(settings="tests.waiting.settings") as door:
         path = f"approvals/{asked.pk}/?wait=50"
         answers = [door.soon(path, token) for _ in range(2)]
@@ -22,6 +20,7 @@ def test_whoever_comes_when_all_places_are_taken_is_told_to_come_again(
         assert refused.headers["content-type"] == "application/problem+json"
         assert refused.json()["code"] == "unavailable"
         assert door.get(f"approvals/{asked.pk}/", token).status_code == 200
+        assert door.get(path, "hitl_another_key").status_code == 401, "others have a place"
         says(asked)
         assert {answer.result(20).json()["status"] for answer in answers} == {"approved"}
         assert door.get(path, token).status_code == 200
