@@ -44,7 +44,7 @@ class HasScope(BasePermission):
 
 
 class Door(APIView):
-    """What all endpoints share: scopes by method."""
+    """What all endpoints share: scopes by method, an ETag on what is read, one answer for the same POST."""
 
     # Said here, not left to the project's defaults, so that a project may mount these beside an API of its own.
     authentication_classes = [ApiKeyAuthentication, SessionAuthentication]

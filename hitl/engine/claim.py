@@ -38,8 +38,7 @@ class Picked:
     @property
     def freezes(self) -> list[str]:
         """The freezes that would cover it."""
-        workflow = definition_of(self.workflow_id).name
-        return ["all", f"workflow:{workflow}", f"run:{self.run_id}", *filter(None, (self.principal, self.worker))]
+        return freezes_over(definition_of(self.workflow_id).name, self.run_id, self.principal, self.worker)
 
     @property
     def spec(self) -> StepSpec:
@@ -64,6 +63,11 @@ class Claimed:
         if self.step.spec is not None:
             return planned_spec(self.step.spec)
         return definition_of(self.run.workflow_id).by_name[self.step.name]
+
+
+def freezes_over(workflow: str, run_id: uuid.UUID, *principals: str) -> list[str]:
+    """The freezes that would cover a step of this run, for whoever started it and whoever would work on it."""
+    return ["all", f"workflow:{workflow}", f"run:{run_id}", *filter(None, principals)]
 
 
 def pick(queue: str) -> list[Picked]:

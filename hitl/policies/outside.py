@@ -12,11 +12,13 @@ from hitl.models import ApiKey, Approval
 from hitl.policies.eligibility import REASONS
 
 ANY = "*"
+_SHORTEST_PHRASE = 6
 LIMITS = ("pending", "rate", "risk", "queues")
 
 
-def check_gate(key: Any, gate: GateSpec) -> None:
-    """Raise NotAllowed where this key may not ask by this policy, or not name reviewers itself."""
+def of_agent(key: Any, gate: GateSpec) -> GateSpec:
+    """The gate as an agent's, which makes its policy stricter and never laxer. Raises NotAllowed where this key may not
+    ask by this policy, or not name reviewers itself, and BadInput for what no agent chooses."""
     if not isinstance(key, ApiKey):
         raise NotAllowed(REASONS["only_agents"], reason="only_agents")
     if gate.policy and not {ANY, gate.policy} & set(key.policies):
@@ -25,8 +27,11 @@ def check_gate(key: Any, gate: GateSpec) -> None:
         raise NotAllowed(REASONS["needs_reviewers_scope"], reason="needs_reviewers_scope")
     if gate.requirement is not None and gate.requirement.by_requester:
         raise BadInput("reviewers: an agent does not choose that whom it names confirms alone; a policy may")
+    if gate.phrase and (gate.level != "verify" or len(gate.phrase.strip()) < _SHORTEST_PHRASE):
+        raise BadInput(f"phrase: it belongs to the level verify, and has at least {_SHORTEST_PHRASE} characters")
     if gate.on_timeout == "approve":
         raise BadInput("on_timeout is reject or escalate: an agent never says that silence is a yes")
+    return gate.model_copy(update={"outside": True})
 
 
 def default_policy(key: Any) -> str:

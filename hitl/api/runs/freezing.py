@@ -14,6 +14,7 @@ from hitl.api.openapi.says import Says
 from hitl.api.runs.control import find_controlled
 from hitl.api.shapes import bodies
 from hitl.api.shapes import told_runs as told
+from hitl.engine.claim import freezes_over
 from hitl.models import Freeze, Run
 from hitl.policies.acts import is_operator
 
@@ -49,7 +50,7 @@ class UnfreezeRun(Door):
 
 def _stands(run: Run, running: list[str]) -> Response:
     """Which freezes cover the run now, and which of its steps were in flight."""
-    targets = ("all", f"workflow:{run.workflow.name}", f"run:{run.pk}", run.principal)
+    targets = freezes_over(run.workflow.name, run.pk, run.principal)
     rows = Freeze.objects.filter(target__in=targets, lifted_at=None).order_by("at", "id")
     found: list[dict[str, Any]] = [{"target": row.target, "reason": row.reason, "at": row.at} for row in rows]
     return Response({"run": str(run.pk), "frozen": bool(found), "freezes": found, "running": running})

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -19,11 +18,9 @@ from hitl.api.shapes.bodies import Closed
 from hitl.api.waits import wait_until
 from hitl.api.work.shown import shown_result, task
 from hitl.definition import Continue
-from hitl.definition.kinds import MISSING
 from hitl.engine import outcome
 from hitl.engine.claim import Claimed
 from hitl.engine.outside import workers
-from hitl.engine.outside.asking import check_question, check_times
 from hitl.exceptions import BadInput
 from hitl.models import Step
 
@@ -138,8 +135,8 @@ class Wait(Work):
         name, timeout = given["name"], _span(given["timeout"])
         if given["kind"] == "sleep":
             pause = timedelta(seconds=given["seconds"])
-            return _parked(held, lambda ctx: ctx.sleep(name, pause))
-        return _parked(held, lambda ctx: ctx.wait_for_signal(name, timeout=timeout, from_=given["senders"]))
+            return _told(*workers.act(held, lambda ctx: ctx.sleep(name, pause)))
+        return _told(*workers.act(held, lambda ctx: ctx.wait_for_signal(name, timeout=timeout, from_=given["senders"])))
 
 
 class Ask(Work):
@@ -150,9 +147,8 @@ class Ask(Work):
 
     def work(self, held: Claimed, given: dict[str, Any], key: Any) -> dict[str, Any]:
         """The answer where it is there already, or that the step was parked."""
-        gate, said = gate_of(key, given), (given["question"], given["schema"], given["options"])
-        check_question(*said)
-        return _parked(held, lambda ctx: ctx._ask(given["name"], *said, MISSING, gate))
+        kind = {"schema": given["schema"], "options": given["options"]}
+        return _told(*workers.ask(held, given["name"], given["question"], gate_of(key, given), actor=key, **kind))
 
 
 class Approve(Work):
@@ -167,8 +163,7 @@ class Approve(Work):
         if body.pop("args_schema") is not None:
             raise BadInput("args_schema is for requests that come alone")
         action, gate = read_action(body, "", ""), gate_of(key, given)
-        check_times(gate)
-        return _parked(held, lambda ctx: [ctx._approve(given["name"], action, gate) for _ in range(given["turn"])][-1])
+        return _told(*workers.approve(held, given["name"], action, gate, actor=key, turn=given["turn"]))
 
 
 class Complete(Work):
@@ -214,8 +209,7 @@ class Fail(Work):
         return _stands(held)
 
 
-def _parked(held: Claimed, verb: Callable[[Any], Any]) -> dict[str, Any]:
-    parked, value = workers.act(held, verb)
+def _told(parked: bool, value: Any) -> dict[str, Any]:
     return {"parked": parked, "value": shown_result(value)}
 
 

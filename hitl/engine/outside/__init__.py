@@ -6,6 +6,7 @@ Never: a decision; author code of a project.
 """
 
 from hitl.engine.outside.asking import ask, ask_question, revise
+from hitl.engine.outside.publishing import publish
 from hitl.engine.outside.taking import Taken, released, report, take
 from hitl.engine.outside.told import Told, newest, own, tell
 from hitl.engine.outside.workers import act, claim_external, has_work, hold
@@ -21,6 +22,7 @@ __all__ = [
     "hold",
     "newest",
     "own",
+    "publish",
     "released",
     "report",
     "revise",

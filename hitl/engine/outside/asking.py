@@ -26,7 +26,7 @@ from hitl.exceptions import AlreadyDecided, BadInput, InvalidAction, TooLarge
 from hitl.models import ApiKey, Approval, Run
 from hitl.models.fields import uuid7
 from hitl.policies import Asks
-from hitl.policies.outside import check_gate, check_room
+from hitl.policies.outside import check_room, of_agent
 from hitl.states import ApprovalStatus
 from hitl.transitions import created, definition_of
 
@@ -135,8 +135,7 @@ def _open(
     """`context` is shown as the agent's own words; `resume_data` is given back to this key alone. Requests of one
     `batch` with a `batch_size` are released together, when all of them are decided. The same `idempotency_key` gets the
     request that was made with it, however long ago; of another action, IdempotencyConflict."""
-    check_gate(actor, gate)
-    gate = gate.model_copy(update={"outside": True})
+    gate = of_agent(actor, gate)
     _check_context(context, resume_data)
     check_room(actor)
     who = Actor.of(actor)

@@ -12,7 +12,7 @@ from hitl.conf import conf
 from hitl.decisions.acts.scene import Scene, acting
 from hitl.decisions.expire import expire_now
 from hitl.engine import outcome
-from hitl.engine.claim import use_grants
+from hitl.engine.claim import freezes_over, use_grants
 from hitl.engine.outside.builtin import ACT, NAMES
 from hitl.engine.outside.told import Told, newest, own, tell
 from hitl.engine.outside.workers import hold
@@ -80,7 +80,8 @@ def report(approval: Any, token: UUID, *, actor: Any, output: Any = None, error:
 
 def _check(row: Approval) -> None:
     """What is found without a lock, so that asking too early, again and again, leaves no lines."""
-    if definition_of(row.run.workflow_id).name not in NAMES:
+    workflow = definition_of(row.run.workflow_id).name
+    if workflow not in NAMES:
         raise BadInput("this was asked by a step of a workflow, which goes on by itself")
     if row.is_pending and sql.database_clock() < row.expires_at:
         raise NotDecided()
@@ -88,7 +89,7 @@ def _check(row: Approval) -> None:
         raise BatchOpen(batch=row.batch)
     _check_fresh(row)
     if row.status == ApprovalStatus.APPROVED and row.consumed_at is None:
-        if sql.is_frozen(_freezes(row.run, definition_of(row.run.workflow_id).name)):
+        if sql.is_frozen(freezes_over(workflow, row.run_id, row.run.principal)):
             raise Frozen()
         if row.not_before is not None and sql.database_clock() < row.not_before:
             raise _too_early(row.not_before)
@@ -129,18 +130,13 @@ def _start(t: Transition, row: Approval) -> Step | None:
     if step.ready_at is not None and t.now < step.ready_at:
         raise _too_early(step.ready_at)
     sql.hold_freezes(shared=True)
-    if sql.is_frozen(_freezes(t.run, t.definition.name)):
+    if sql.is_frozen(freezes_over(t.definition.name, t.run.pk, t.run.principal)):
         raise Frozen()
     if use_grants(t, step) is None:
         return None
     t.lease(step, timedelta(seconds=row.report_within or conf.REPORT_WITHIN.total_seconds()))
     progress.settle(t)
     return step
-
-
-def _freezes(run: Run, workflow: str) -> list[str]:
-    """The freezes that would cover it."""
-    return ["all", f"workflow:{workflow}", f"run:{run.pk}", run.principal]
 
 
 def _too_early(at: datetime) -> TooEarly:

@@ -13,15 +13,19 @@ from django.db import IntegrityError, transaction
 from hitl import clock
 from hitl.audit import Actor
 from hitl.conf import conf
+from hitl.definition import Action, GateSpec
+from hitl.definition.kinds import MISSING
 from hitl.definition.specs import EXTERNAL
 from hitl.engine.claim import Claimed, claim, pick
 from hitl.engine.context import Context, Park
 from hitl.engine.gates import settle_ready
+from hitl.engine.outside.asking import check_question, check_times
 from hitl.engine.outside.builtin import OWN_QUEUES
 from hitl.engine.parking import park
 from hitl.exceptions import BadInput, LeaseLost, NotAllowed, UnknownStep
 from hitl.models import ApiKey, Approval, Step, sql
 from hitl.policies import REASONS
+from hitl.policies.outside import of_agent
 from hitl.states import ApprovalStatus, StepStatus
 
 _MOST_QUEUES = 20
@@ -95,6 +99,34 @@ def act(held: Claimed, verb: Callable[[Context], Any]) -> tuple[bool, Any]:
         except Park as pause:
             if not park(held, pause):
                 return True, None
+
+
+def approve(
+    held: Claimed, name: str, action: Action, gate: GateSpec, *, actor: ApiKey, turn: int = 1
+) -> tuple[bool, Any]:
+    """Ask people for a yes under a name of the step's; `turn` 2 asks again after a revision was requested of turn 1.
+
+    Returns like `act`. Raises NotAllowed, BadInput and what asking raises, and LeaseLost.
+    """
+    check_times(gate)
+    gate = of_agent(actor, gate)
+    return act(held, lambda ctx: [ctx._approve(name, action, gate) for _ in range(turn)][-1])
+
+
+def ask(
+    held: Claimed,
+    name: str,
+    question: str,
+    gate: GateSpec,
+    *,
+    actor: ApiKey,
+    schema: dict[str, Any] | None = None,
+    options: list[Any] | None = None,
+) -> tuple[bool, Any]:
+    """Ask people something under a name of the step's. Returns and raises like `approve`, and AnswerTimeout."""
+    check_question(question, schema, options)
+    gate = of_agent(actor, gate)
+    return act(held, lambda ctx: ctx._ask(name, question, schema, options, MISSING, gate))
 
 
 def context_of(held: Claimed) -> Context:
