@@ -1,4 +1,4 @@
-"""What Django code asks about runs."""
+"""What Django code and the doors ask about runs: who may see them, act upon them and start them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Any
 from django.db.models import QuerySet
 
 from hitl.decisions import inbox
-from hitl.exceptions import UnknownRun
-from hitl.models import Event, Run, Step
+from hitl.decisions.inbox import visible
+from hitl.exceptions import NotAllowed, UnknownRun
+from hitl.models import ApiKey, Event, Run, Step
+from hitl.policies.acts import is_operator
 from hitl.states import StepStatus
 from hitl.transitions import as_uuid
 
@@ -34,3 +36,44 @@ def waiting(*, workflow: str = "", for_: Any = None) -> QuerySet[Step]:
     if for_ is not None:
         rows = rows.filter(pk__in=[approval.step_id for approval in inbox(for_, limit=_MOST)])
     return rows
+
+
+def runs_of(who: Any) -> QuerySet[Run]:
+    """The runs a principal may see: its own, its agents', those it was asked about; operators see all."""
+    if isinstance(who, ApiKey):
+        return Run.objects.filter(principal=f"key:{who.pk}")
+    if is_operator(who):
+        return Run.objects.all()
+    keys = [f"key:{key}" for key in ApiKey.objects.owned_by(who).values_list("pk", flat=True)]
+    own = Run.objects.filter(requester=who.pk) | Run.objects.filter(on_behalf_of=who.pk)
+    own |= Run.objects.filter(principal__in=keys)
+    return own | Run.objects.filter(pk__in=visible(who).values("run"))
+
+
+def find_run(who: Any, pk: uuid.UUID) -> Run:
+    """One run this principal may see; raises UnknownRun alike for both kinds of no."""
+    run = runs_of(who).select_related("workflow").filter(pk=pk).first()
+    if run is None:
+        raise UnknownRun(f"there is no run {pk} that you may see")
+    return run
+
+
+def find_controlled(who: Any, pk: uuid.UUID) -> Run:
+    """A run this principal may cancel, retry and fork: a key's own, one's own, or any with the operator's permission.
+
+    Raises UnknownRun for what it may not even see, NotAllowed for what it may only see.
+    """
+    run = find_run(who, pk)
+    if not may_control(who, run):
+        raise NotAllowed("only who asked for this run and operators may do that", reason="not_operator")
+    return run
+
+
+def may_control(who: Any, run: Run) -> bool:
+    """Whether a principal who sees a run may also act upon it."""
+    return isinstance(who, ApiKey) or run.requester_id == who.pk or is_operator(who)
+
+
+def may_start(who: Any) -> bool:
+    """Whether a principal may start runs: keys (by their scope), and people with leave to."""
+    return isinstance(who, ApiKey) or who.has_perm("hitl.add_run") or is_operator(who)

@@ -14,8 +14,8 @@ from hitl import decisions
 from hitl.api.authentication import ApiKeyAuthentication
 from hitl.api.door import Door
 from hitl.api.idempotency import once
-from hitl.api.runs.views import find_run
 from hitl.api.throttles import wrong_key
+from hitl.engine.reads import find_run
 from hitl.models import ApiKey
 from hitl.policies import authenticate
 

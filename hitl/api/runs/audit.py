@@ -15,9 +15,9 @@ from hitl.api import filters
 from hitl.api.door import Door
 from hitl.api.openapi.says import More, Page, Says
 from hitl.api.pagination import Numbered
-from hitl.api.runs.views import find_run
 from hitl.api.shapes.records import RecordShape, ReportShape
 from hitl.audit import reading
+from hitl.engine.reads import find_run
 from hitl.exceptions import NotAllowed, NotFound, TooLarge
 from hitl.policies import REASONS
 from hitl.policies.acts import is_operator

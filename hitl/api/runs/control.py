@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
 
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -11,10 +10,10 @@ from rest_framework.response import Response
 from hitl import engine
 from hitl.api.door import Door, read
 from hitl.api.openapi.says import Says
-from hitl.api.runs.views import find_run, runs_of
 from hitl.api.shapes import answers as shapes
 from hitl.api.shapes import bodies
 from hitl.api.shapes import told_runs as told
+from hitl.engine.reads import find_controlled, runs_of
 from hitl.exceptions import BadInput, NotAllowed, UnknownStep
 from hitl.models import ApiKey, Run, Step
 
@@ -83,17 +82,6 @@ class Resolve(Door):
         given = read(bodies.ResolveStep, request)
         engine.resolve(step.run_id, step.name, actor=request.user, **given)
         return run_answer(step.run_id)
-
-
-def find_controlled(who: Any, pk: uuid.UUID) -> Run:
-    """A run this principal may act upon: a key's own, one's own, or any with the operator's permission.
-
-    Raises UnknownRun for what it may not even see, NotAllowed for what it may only see.
-    """
-    run = find_run(who, pk)
-    if not isinstance(who, ApiKey) and run.requester_id != who.pk and not who.has_perm("hitl.operate"):
-        raise NotAllowed("only who asked for this run and operators may do that", reason="not_operator")
-    return run
 
 
 def run_answer(pk: uuid.UUID, *, status: int = 200) -> Response:

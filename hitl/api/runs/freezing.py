@@ -11,10 +11,10 @@ from rest_framework.response import Response
 from hitl import engine
 from hitl.api.door import Door, read
 from hitl.api.openapi.says import Says
-from hitl.api.runs.control import find_controlled
 from hitl.api.shapes import bodies
 from hitl.api.shapes import told_runs as told
 from hitl.engine.claim import freezes_over
+from hitl.engine.reads import find_controlled
 from hitl.models import Freeze, Run
 from hitl.policies.acts import is_operator
 

@@ -15,11 +15,11 @@ from hitl import audit, decisions
 from hitl.api.door import Door, read
 from hitl.api.openapi.says import More, Page, Says
 from hitl.api.pagination import Oldest
-from hitl.api.runs.views import find_run
 from hitl.api.shapes import answers as shapes
 from hitl.api.shapes import bodies
 from hitl.api.shapes import told_runs as told
 from hitl.api.waits import wait_until
+from hitl.engine.reads import find_run
 from hitl.exceptions import BadInput, NotFound
 from hitl.models import Event, Feedback, Run, StreamChunk
 

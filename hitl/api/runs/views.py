@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from typing import Any
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from rest_framework import generics
@@ -20,9 +19,9 @@ from hitl.api.shapes import answers as shapes
 from hitl.api.shapes import bodies
 from hitl.api.shapes import told_runs as told
 from hitl.api.waits import wait_until
-from hitl.decisions.inbox import visible
-from hitl.exceptions import NotAllowed, UnknownRun
-from hitl.models import ApiKey, Run, Step
+from hitl.engine.reads import find_run, may_start, runs_of
+from hitl.exceptions import NotAllowed
+from hitl.models import Run, Step
 from hitl.states import RunStatus, StepStatus
 
 _WAITS = ("approval", "signal", "sleep", "timer", "run", "any", "handler", "plan", "revision")
@@ -72,7 +71,7 @@ class Runs(Door, generics.ListAPIView[Run]):
     def post(self, request: Request) -> Response:
         """Start a run; the `Idempotency-Key` header makes a repeated call return the first run. People need leave."""
         who = request.user
-        if not isinstance(who, ApiKey) and not (who.has_perm("hitl.add_run") or who.has_perm("hitl.operate")):
+        if not may_start(who):
             raise NotAllowed("being asked to decide is no permission to start work", reason="may_not_start")
         given = read(bodies.StartRun, request)
         run = engine.start(
@@ -119,23 +118,3 @@ class Signals(Door):
             idempotency_key=key_of(request),
         )
         return Response({"run": str(run.pk), "name": row.name, "late": row.late}, status=202)
-
-
-def runs_of(who: Any) -> QuerySet[Run]:
-    """The runs a principal may see: its own, its agents', those it was asked about; operators see all."""
-    if isinstance(who, ApiKey):
-        return Run.objects.filter(principal=f"key:{who.pk}")
-    if who.has_perm("hitl.operate"):
-        return Run.objects.all()
-    keys = [f"key:{key}" for key in ApiKey.objects.owned_by(who).values_list("pk", flat=True)]
-    own = Run.objects.filter(requester=who.pk) | Run.objects.filter(on_behalf_of=who.pk)
-    own |= Run.objects.filter(principal__in=keys)
-    return own | Run.objects.filter(pk__in=visible(who).values("run"))
-
-
-def find_run(who: Any, pk: uuid.UUID) -> Run:
-    """One run this principal may see; raises UnknownRun alike for both kinds of no."""
-    run = runs_of(who).select_related("workflow").filter(pk=pk).first()
-    if run is None:
-        raise UnknownRun(f"there is no run {pk} that you may see")
-    return run

@@ -11,11 +11,11 @@ from rest_framework.response import Response
 from hitl.api import filters
 from hitl.api.door import Door
 from hitl.api.openapi.says import Page, Says
-from hitl.api.runs.views import runs_of
 from hitl.api.shapes.records import WorkflowDetail, WorkflowShape, told, told_whole
 from hitl.definition import Definition, registry
+from hitl.engine.reads import may_start, runs_of
 from hitl.exceptions import InvalidWorkflow, UnknownWorkflow
-from hitl.models import ApiKey, Workflow
+from hitl.models import Workflow
 
 _MOST_VERSIONS = 100
 _FILTERS = {"version": filters.number("The version to show, if not the one that starts now.")}
@@ -72,7 +72,7 @@ def _registered() -> dict[str, Definition]:
 def _seen(who: Any, names: set[str]) -> set[str]:
     """Those of these names that a principal may see: keys, and people who may start or operate, see all; others those
     of the runs they may see."""
-    if isinstance(who, ApiKey) or who.has_perm("hitl.add_run") or who.has_perm("hitl.operate"):
+    if may_start(who):
         return names
     return names & set(
         runs_of(who).filter(workflow__name__in=names).values_list("workflow__name", flat=True).distinct()
