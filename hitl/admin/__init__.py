@@ -5,6 +5,21 @@ May call: `decisions`, `policies.explain`, `engine` for control, `audit` for tim
 Never: a rule or a status; approvals, decisions and audit rows are not editable.
 """
 
-from hitl.admin import keys, machine, operators, people, reviews
+from types import ModuleType
 
-__all__ = ["keys", "machine", "operators", "people", "reviews"]
+from hitl.admin import keys, operators
+from hitl.admin.requests import views
+
+__all__ = ["keys", "operators", "rooms", "views"]
+
+
+def rooms() -> list[ModuleType]:
+    """Those with pages under `/review/`: each has `urls(wrap)`."""
+    from hitl.admin.keys import owners
+    from hitl.admin.oversight import pages as oversight
+    from hitl.admin.people import delegations, preferences
+    from hitl.admin.policies import pages as policies
+    from hitl.admin.records import pages as records
+    from hitl.admin.runs import pages as runs
+
+    return [runs, policies, oversight, records, delegations, preferences, owners]

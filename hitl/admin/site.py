@@ -6,32 +6,29 @@ from typing import Any
 
 from django.contrib.admin import AdminSite
 from django.contrib.auth.forms import AuthenticationForm
-from django.http import HttpRequest, HttpResponseRedirect
-from django.urls import path, reverse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from hitl.policies.acts import is_operator
 
 
 class ReviewSite(AdminSite):
     """What a person may see and do there is asked of `decisions`, not of model permissions."""
 
     site_header = site_title = "hitl"
-    index_title = "Inbox"
+    index_title = _("Inbox")
     enable_nav_sidebar = False
     login_form = AuthenticationForm
     login_template = "hitl/review/login.html"
     logout_template = "hitl/review/logged_out.html"
 
     def get_urls(self) -> list[Any]:
-        """Pages of people beside those of requests."""
-        from hitl.admin import delegations  # which needs the site
-        from hitl.admin.keys import owners
+        """The pages of every room beside those of requests."""
+        from hitl.admin import rooms  # which need the site
 
-        return [
-            path("delegations/", self.admin_view(delegations.delegations_view), name="delegations"),
-            path("delegations/<int:pk>/revoke/", self.admin_view(delegations.revoke_view), name="delegation_revoke"),
-            path("keys/", self.admin_view(owners.keys_view), name="keys"),
-            path("keys/<uuid:pk>/revoke/", self.admin_view(owners.revoke_view), name="key_revoke"),
-            *super().get_urls(),
-        ]
+        return [*(one for room in rooms() for one in room.urls(self.admin_view)), *super().get_urls()]
 
     def has_permission(self, request: HttpRequest) -> bool:
         """Everybody who is signed in and active."""
@@ -43,3 +40,15 @@ class ReviewSite(AdminSite):
 
 
 review_site = ReviewSite(name="review")
+
+
+def render(
+    request: HttpRequest, template: str, context: dict[str, Any], *, section: str = "", status: int = 200
+) -> HttpResponse:
+    """A page of the site; `section` is the part of the navigation it belongs to."""
+    common = {
+        **review_site.each_context(request),
+        "section": section,
+        "operates": is_operator(request.user),
+    }
+    return TemplateResponse(request, template, {**common, **context}, status=status)

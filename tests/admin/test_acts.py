@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 
 from hitl import clock, decisions
-from hitl.admin.acts import ACTS
+from hitl.admin.requests.acts import ACTS
 from hitl.models import Approval, Assignment, Comment, Decision, Watch
 from hitl.models.audit import AuditRecord
 from hitl.policies import explain

@@ -99,7 +99,7 @@ def test_a_row_says_what_matters(waiting: Approval, bob: Any) -> None:
 def test_hostile_words_of_an_agent_are_text(make: Any, bob: Any) -> None:
     make(title="<script>alert(1)</script>\u202e", impact='"><img src=x>')
     text = browse(bob).get(INBOX).content.decode()
-    assert "<script" not in text
+    assert "<script>" not in text
     assert "<img" not in text
     assert "&lt;script&gt;alert(1)&lt;/script&gt;⟦U+202E⟧" in text
 

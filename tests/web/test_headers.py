@@ -41,7 +41,7 @@ def test_the_request_page_has_them(client: Any, waiting: Any, bob: Any) -> None:
 
 
 def test_even_a_server_error_has_them(client: Any, bob: Any, monkeypatch: Any) -> None:
-    from hitl.admin import inbox
+    from hitl.admin.inbox import views as inbox
 
     def fail(*args: Any) -> None:
         raise RuntimeError("secret detail")

@@ -8,7 +8,7 @@ from typing import Any
 
 from django import forms
 
-from hitl.admin.inputs import JSONText, Lines, Whole
+from hitl.admin.fields.inputs import JSONText, Lines, Whole
 from hitl.definition.text import reveal
 
 _FIELD = "answer"

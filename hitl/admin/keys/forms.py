@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from django.contrib.auth.models import Group
 
-from hitl.admin.inputs import Person, When, Whole
+from hitl.admin.fields.inputs import Person, When, Whole
 from hitl.definition.values import RISKS
 from hitl.models import Policy
 from hitl.policies import SCOPES

@@ -17,7 +17,7 @@ from django.views.decorators.debug import sensitive_variables
 
 from hitl import audit
 from hitl.admin.keys.forms import SECTIONS, KeyForm
-from hitl.admin.operators import Operated
+from hitl.admin.operators.rows import Operated
 from hitl.definition.text import reveal
 from hitl.exceptions import HitlError
 from hitl.models import ApiKey

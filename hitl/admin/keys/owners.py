@@ -7,13 +7,12 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
 from hitl.admin.keys.forms import SCOPE_WORDS
-from hitl.admin.site import review_site
+from hitl.admin.site import render
 from hitl.models import ApiKey
 from hitl.policies import revoke_key
 from hitl.policies.keys import state_of
@@ -55,5 +54,12 @@ def _may(row: ApiKey) -> str:
 
 
 def _page(request: HttpRequest, template: str, title: str, **context: Any) -> HttpResponse:
-    shown = {**review_site.each_context(request), "title": title, **context}
-    return TemplateResponse(request, f"hitl/review/{template}", shown)
+    return render(request, f"hitl/review/{template}", {"title": title, **context}, section="keys")
+
+
+def urls(wrap: Any) -> list[URLPattern]:
+    """The addresses of these pages."""
+    return [
+        path("keys/", wrap(keys_view), name="keys"),
+        path("keys/<uuid:pk>/revoke/", wrap(revoke_view), name="key_revoke"),
+    ]

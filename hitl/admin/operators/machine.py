@@ -9,8 +9,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from hitl import engine
-from hitl.admin.inputs import JSONText
-from hitl.admin.operators import Operated
+from hitl.admin.fields.inputs import JSONText
+from hitl.admin.operators.rows import Operated
 from hitl.exceptions import HitlError
 from hitl.models import Freeze, Step, Workflow
 

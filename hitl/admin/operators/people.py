@@ -13,7 +13,7 @@ from django.utils.html import format_html_join
 from django.utils.timesince import timesince
 
 from hitl import clock
-from hitl.admin.operators import Operated, ReadOnly
+from hitl.admin.operators.rows import Operated, ReadOnly
 from hitl.definition import PolicyDocument, Stage
 from hitl.models import Comment, Delegation, Feedback, Policy, Watch
 

@@ -8,14 +8,13 @@ from django import forms
 from django.contrib import messages
 from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from hitl import clock
-from hitl.admin.inputs import Person, When
-from hitl.admin.site import review_site
+from hitl.admin.fields.inputs import Person, When
+from hitl.admin.site import render
 from hitl.audit import Actor
 from hitl.exceptions import HitlError
 from hitl.models import Delegation
@@ -85,14 +84,13 @@ def _page(request: HttpRequest, form: DelegationForm, *, status: int = 200) -> H
     now = clock.now()
     rows = [{"row": row, "state": _state(row, now)} for row in _concerning(request.user)[:_MOST]]
     context = {
-        **review_site.each_context(request),
         "title": "Delegations",
         "form": form,
         "mine": [one for one in rows if one["row"].from_user_id == request.user.pk],
         "others": [one for one in rows if one["row"].to_user_id == request.user.pk],
         "most": _MOST if len(rows) == _MOST else 0,
     }
-    return TemplateResponse(request, "hitl/review/delegations.html", context, status=status)
+    return render(request, "hitl/review/delegations.html", context, section="delegations", status=status)
 
 
 def _state(row: Delegation, now: Any) -> str:
@@ -101,3 +99,11 @@ def _state(row: Delegation, now: Any) -> str:
     if row.ends_at <= now:
         return "over"
     return "in force" if row.starts_at <= now else "to come"
+
+
+def urls(wrap: Any) -> list[URLPattern]:
+    """The addresses of these pages."""
+    return [
+        path("delegations/", wrap(delegations_view), name="delegations"),
+        path("delegations/<int:pk>/revoke/", wrap(revoke_view), name="delegation_revoke"),
+    ]

@@ -13,7 +13,7 @@ from django.utils.formats import date_format
 from django.utils.timesince import timesince
 
 from hitl import decisions
-from hitl.admin.inputs import Person
+from hitl.admin.fields.inputs import Person
 from hitl.exceptions import InvalidDecision
 from hitl.models import Approval, Watch
 from hitl.policies import REASONS, Explanation

@@ -7,8 +7,8 @@ from typing import Any
 
 from django import forms
 
-from hitl.admin.answers import AnswerFields
-from hitl.admin.inputs import JSONText, Lines, Whole
+from hitl.admin.fields.inputs import JSONText, Lines, Whole
+from hitl.admin.fields.schema import AnswerFields
 from hitl.models import Approval
 from hitl.policies import Explanation
 

@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
-from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from hitl import audit, clock, decisions
-from hitl.admin.acts import ACTS, ActForm, shown
-from hitl.admin.forms import DecisionForm
-from hitl.admin.inbox import bulk_view, inbox_view
-from hitl.admin.shown import answer_of, coming, family_of, revisions_of, silence_of, stages_of, steps_of, told
-from hitl.admin.site import review_site
+from hitl.admin.inbox.bulk import bulk_view
+from hitl.admin.inbox.views import inbox_view
+from hitl.admin.requests.acts import ACTS, ActForm, shown
+from hitl.admin.requests.forms import DecisionForm
+from hitl.admin.requests.shown import answer_of, coming, family_of, revisions_of, silence_of, stages_of, steps_of, told
+from hitl.admin.site import render, review_site
 from hitl.decisions.inbox import mark_seen
 from hitl.exceptions import HitlError, InvalidDecision, NotAllowed, UnknownApproval
 from hitl.models import Approval, Decision
@@ -161,7 +161,7 @@ class ReviewAdmin(_Base):
             "next": next((row for row in decisions.inbox(request.user, limit=2) if row.pk != approval.pk), None),
             "now": clock.now(),
         }
-        return TemplateResponse(request, "hitl/review/request.html", context, status=status)
+        return render(request, "hitl/review/request.html", context, section="inbox", status=status)
 
 
 def _find(pk: Any, request: HttpRequest, *, act: str = "", voting: bool = False) -> Approval:
