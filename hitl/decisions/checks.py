@@ -50,6 +50,7 @@ class Vote:
     phrase: str
     channel: str
     reauthenticated_at: datetime | None
+    shown_at: datetime | None = None
 
     def repeats(self, own: Decision) -> bool:
         """Whether this is the vote that is on record already."""

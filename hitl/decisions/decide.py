@@ -66,18 +66,20 @@ def decide(
     phrase: str = "",
     channel: str = "api",
     reauthenticated_at: datetime | None = None,
+    shown_at: datetime | None = None,
 ) -> Outcome:
     """Say what you decide about a request, bound to the `digest` you saw.
 
     `actor` is a user (an API key is refused); `args` are the changed arguments of an edit and `action_type` another
     action made of it, `response` the answer to a question, `phrase` what the person typed where the level is verify,
-    `reauthenticated_at` when they last gave their password. The same vote again gives the recorded answer.
+    `reauthenticated_at` when they last gave their password, `shown_at` when a screen first
+    showed them this. The same vote again gives the recorded answer.
     Raises UnknownApproval, AlreadyDecided, ApprovalClosed, StaleApproval, NotAllowed, VerdictNotOffered or
     InvalidDecision; of two opposing decisions at once exactly one is recorded, and the other is told what it was.
     """
     vote = Vote(
         str(verdict), digest, revision, comment.strip(), args, action_type, response, phrase, channel,
-        reauthenticated_at,
+        reauthenticated_at, shown_at,
     )  # fmt: skip
     said = {"verdict": clean(vote.verdict)[:40], "channel": channel}
     with acting(approval, actor=actor, refusal="hitl.decision.refused", **said) as scene:
@@ -130,6 +132,8 @@ def _decision(t: Transition, approval: Approval, who: Actor, facts: Facts, vote:
         evidence["phrase"] = True
     if approval.required.step_up and vote.reauthenticated_at is not None:
         evidence["password"] = vote.reauthenticated_at.isoformat()
+    if vote.shown_at is not None:
+        evidence["shown"] = vote.shown_at.isoformat()
     if _self_confirmed(approval, who.id):
         evidence["self"] = True
     place, assignment = place_of(who, facts)
