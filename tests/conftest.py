@@ -2,12 +2,13 @@
 
 `pytest` runs the suite on SQLite and on PostgreSQL and Redis at the same time, each in a process of its own, since
 Django's settings are read once; what the second said is printed when both are done. `--backend=sqlite` or
-`--backend=postgres` runs one. Where both run, what is not about the database (pages, screens, clients, a whole product)
-runs beside one of them. What the machine lacks is named; in CI (`CI=true`) that is a failure.
+`--backend=postgres` runs one. Where both run, what is not about the database (what needs none, pages, clients, a whole
+product) runs beside one of them. What the machine lacks is named; in CI (`CI=true`) that is a failure.
 """
 
 from __future__ import annotations
 
+import gc
 import os
 import subprocess
 import sys
@@ -28,7 +29,8 @@ from tests import servers
 BACKENDS = ("sqlite", "postgres")
 _CHILD = "HITL_TEST_BACKEND"
 _SHARED = "HITL_TEST_SHARED"
-_ONCE = frozenset({"browser", "client", "definition", "docs", "house", "mcp"})
+_ONCE = frozenset({"adapters", "admin", "browser", "client", "compat", "definition", "docs", "hostile", "house", "mcp"})
+_ON_SQLITE = 7  # of ten: PostgreSQL has the races and the crashes besides
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -64,6 +66,7 @@ def _run_child(backend: str, config: pytest.Config, output: IO[str] | None = Non
         env = {**os.environ, _CHILD: backend, "HITL_DATA_DIR": folder, "SECRET_KEY": "only-for-tests"}
         for name in ("DATABASE_URL", "REDIS_URL", "DJANGO_SETTINGS_MODULE", "EMAIL_URL", "HITL_BASE_URL"):
             env.pop(name, None)
+        env.pop("PYTHONDONTWRITEBYTECODE", None)  # hundreds of processes are started: what they load is compiled once
         if backend == "postgres":
             missing = [
                 name
@@ -73,7 +76,7 @@ def _run_child(backend: str, config: pytest.Config, output: IO[str] | None = Non
             if missing:
                 print(f"\nhitl tests: skipped on PostgreSQL and Redis: {' and '.join(missing)} not found", flush=True)
                 return 1 if os.environ.get("CI") else 0
-            postgres = stack.enter_context(servers.postgres())
+            postgres = stack.enter_context(servers.postgres(fsync=False))
             redis = stack.enter_context(servers.redis())
             env |= {"DATABASE_URL": postgres.url, "REDIS_URL": redis.url}
         command = [sys.executable, "-m", "pytest", *config.invocation_params.args]
@@ -93,7 +96,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     kept = [item for item in items if backend == "postgres" or not {"postgres", "redis"} & _marks(item)]
     kept = [item for item in kept if backend == "sqlite" or "sqlite" not in _marks(item)]
     if os.environ.get(_SHARED):  # both run: what is not about the database need not run beside each of them
-        kept = [item for item in kept if not _is_once(item) or _half(item) == backend]
+        kept = [item for item in kept if not _is_once(item) or _place(item) == backend]
     left_out = [item for item in items if item not in kept]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
@@ -104,19 +107,31 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 item.add_marker(pytest.mark.skip(reason="Chromium is not installed"))
 
 
+def pytest_collection_finish() -> None:
+    """What is loaded by now stays: the collector need not look through it again and again."""
+    gc.collect()
+    gc.freeze()
+
+
 def _fixtures(item: pytest.Item) -> list[str]:
     return list(getattr(item, "fixturenames", ()))
 
 
+def _has_database(item: pytest.Item) -> bool:
+    return "django_db" in _marks(item) or not {"db", "transactional_db"}.isdisjoint(_fixtures(item))
+
+
 def _is_once(item: pytest.Item) -> bool:
-    """Whether it drives a whole product of its own, or is about pages, screens and clients."""
+    """Whether it needs no database, as what drives a whole product of its own, or is about pages and clients."""
     folder = item.path.relative_to(Path(__file__).parent).parts[0]
-    return folder in _ONCE or "product" in _fixtures(item)
+    return not set(BACKENDS) & _marks(item) and (folder in _ONCE or not _has_database(item))
 
 
-def _half(item: pytest.Item) -> str:
-    """The backend beside which a file's tests run where both do."""
-    return BACKENDS[zlib.crc32(item.path.name.encode()) % 2]
+def _place(item: pytest.Item) -> str:
+    """The backend beside which it runs where both do: pages meet both, one case here and one there, and what a file's
+    tests share is made once."""
+    name = item.nodeid if _has_database(item) else item.path.name
+    return BACKENDS[zlib.crc32(name.encode()) % 10 >= _ON_SQLITE]
 
 
 def _marks(item: pytest.Item) -> set[str]:
@@ -142,6 +157,16 @@ def django_db_modify_db_settings() -> None:
         database.setdefault("TEST", {})["NAME"] = str(
             folder / f"test-{os.environ.get('PYTEST_XDIST_WORKER', '')}.sqlite3"
         )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _cheap() -> Iterator[None]:
+    """Passwords cost little to hash, and no client of Django's looks through all static files before its first page."""
+    from django.test import override_settings
+
+    hashers = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    with override_settings(PASSWORD_HASHERS=hashers, WHITENOISE_AUTOREFRESH=True):
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

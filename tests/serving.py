@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -73,12 +74,8 @@ class Product:
 
     def start(self) -> None:
         """Make the database and its people if they are not there, and serve until `stop`."""
-        if not (self.folder / "people").exists():
-            self.manage("migrate", "--verbosity=0")
-            self.manage("shell", "-v", "0", "-c", _SETUP.format(people=PEOPLE, password=PASSWORD))
-            (self.folder / "policies.yaml").write_text(POLICIES)
-            self.manage("hitl", "policy", "apply", str(self.folder / "policies.yaml"))
-            (self.folder / "people").touch()
+        if not (self.folder / "hitl.sqlite3").exists():
+            self._fill()
         command = [sys.executable, "manage.py", "hitl", "up", "--port", str(self.port)]
         with (self.folder / "server.log").open("ab") as log:
             self.process = subprocess.Popen(command, cwd=ROOT, env=self.env, stdout=log, stderr=log)
@@ -90,6 +87,18 @@ class Product:
                 assert self.process.poll() is None, (self.folder / "server.log").read_text()[-3000:]
                 time.sleep(0.1)
         raise AssertionError("the product did not start\n" + (self.folder / "server.log").read_text()[-3000:])
+
+    def _fill(self) -> None:
+        """Make the database with its people and policies, or copy what another product of this session made."""
+        made = Path(os.environ["HITL_DATA_DIR"]) / "product.sqlite3"
+        if not made.exists():
+            self.manage("migrate", "--verbosity=0")
+            self.manage("shell", "-v", "0", "-c", _SETUP.format(people=PEOPLE, password=PASSWORD))
+            (self.folder / "policies.yaml").write_text(POLICIES)
+            self.manage("hitl", "policy", "apply", str(self.folder / "policies.yaml"))
+            self.sql("VACUUM INTO ?", str(made))
+        else:
+            shutil.copy(made, self.folder / "hitl.sqlite3")
 
     def stop(self, how: int = signal.SIGTERM) -> None:
         """End the process."""

@@ -15,7 +15,7 @@ from hitl.policies import create_key
 from hitl.policies.documents import apply_policy
 from tests.compat.conftest import POLICY, SCOPES, Compat
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("whole_house")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("whole_house")]
 CALLS, CONTACTS = "humanlayer/v1/function_calls", "humanlayer/v1/contact_requests"
 AGENT_CALLS, AGENT_CONTACTS = "humanlayer/v1/agent/function_calls", "humanlayer/v1/agent/human_contacts"
 

@@ -12,7 +12,7 @@ from hitl.models import Feedback, Run
 from hitl.policies import authenticate, create_key
 from tests.compat.conftest import Compat
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("whole_house")]
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("whole_house")]
 
 
 @pytest.fixture

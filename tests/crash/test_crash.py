@@ -91,7 +91,10 @@ def test_killed_at(point: str, shop: Any, alice: Any, bob: Any, until: Any) -> N
     shop.worker(HITL_CRASHPOINT=point, HITL_CRASHPOINT_FILE=str(died))
     shop.beat()
     run = start(alice)
-    approve(until(asked(run), "the request"), bob)
+    approval = until(asked(run), "the request")
+    if point == "after_send":  # a notice that is not sent before the decision is never sent
+        until(died.exists, "the crash after sending")
+    approve(approval, bob)
     until(succeeded(run), "the end")
     until(died.exists, f"the crash at {point}")
     finished_well(shop, run)

@@ -12,9 +12,8 @@ PASSWORD = "correct horse"
 
 
 @pytest.fixture
-def signs_in(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Callable[..., None]:
+def signs_in(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """These people have the password that is typed at every prompt."""
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]  # what it costs is not the point
     monkeypatch.setattr("getpass.getpass", lambda prompt: PASSWORD)
 
     def prepare(*people: Any) -> None:

@@ -244,8 +244,7 @@ class Machine(RuleBasedStateMachine):
         """Whoever acted, and one of those for whom the model says that something changed, in turn: to ask all of them
         each time would take five times as long. At the end of an example all are asked."""
         request = self.case.request
-        answers = {name: request.told(name) for name in EVERYBODY}
-        own = {name: {part: told[part] for part in ("verdicts", "acts", "for")} for name, told in answers.items()}
+        own = {name: request.own(name) for name in EVERYBODY}
         inbox = request.inbox()
         self.turn += 1
         order = [*EVERYBODY[self.turn % len(EVERYBODY) :], *EVERYBODY[: self.turn % len(EVERYBODY)]]
@@ -255,7 +254,7 @@ class Machine(RuleBasedStateMachine):
         explained = EVERYBODY if everybody else {*who, first}
         looking = PEOPLE if everybody else {*who, (moved or [first])[0]}
         for name in explained:
-            told, meant = self.world.told(self.rows[-1], name), answers[name]
+            told, meant = self.world.told(self.rows[-1], name), request.told(name)
             assert told == meant, f"after {what}: {name} is told {different(told, meant)}"
         for name in set(looking) - {AGENT}:
             waits = self.world.inbox(name) == [self.rows[-1].pk]

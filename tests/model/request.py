@@ -151,7 +151,8 @@ class Request:
 
     def stand_ins(self) -> set[str]:
         """Who can bring one in the place of one of those."""
-        return {who for who in PEOPLE if self.places(who) & self.left() and not self.why_not(who)}
+        left = self.left()
+        return {who for who in PEOPLE if self.places(who) & left and not self.why_not(who)}
 
     def visible(self, who: str) -> bool:
         """Whether somebody may see it."""
@@ -261,19 +262,24 @@ class Request:
         """In whose inbox it is."""
         return {who for who in PEOPLE if self.status == "pending" and not self.why_not(who)}
 
+    def own(self, who: str, *, fresh: bool = False) -> dict[str, Any]:
+        """What `explain` says to somebody about themselves."""
+        why = self.why_not(who) if self.open else "closed"
+        return {
+            "verdicts": {one: why or self.verdict_problem(one, fresh=fresh) for one in self.offered},
+            "acts": {act: self.problem(act, who) for act in ACTS},
+            "for": self.places(who) - self.used if who != AGENT and not self.direct(who) else set(),
+        }
+
     def told(self, who: str, *, fresh: bool = False) -> dict[str, Any]:
         """What `explain` says to somebody."""
-        why = self.why_not(who) if self.open else "closed"
-        verdicts = {one: why or self.verdict_problem(one, fresh=fresh) for one in self.offered}
         return {
-            "verdicts": verdicts,
-            "acts": {act: self.problem(act, who) for act in ACTS},
+            **self.own(who, fresh=fresh),
             "counts": (self.count(YES), self.plan.approvals, self.count(("reject",)), self.plan.rejections),
             "stage": self.stage + 1,
             # A program is told no names, and of the quorum what the request itself is marked with.
             "left": self.left() | self.stand_ins() if self.open and who != AGENT else set(),
             "satisfiable": not self.open or (not self.short if who == AGENT else self.enough),
-            "for": self.places(who) - self.used if who != AGENT and not self.direct(who) else set(),
             "next": self._next() if self.open else [],
         }
 
