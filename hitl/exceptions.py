@@ -158,6 +158,12 @@ class StaleApproval(HitlError):
     code = "stale_approval"
 
 
+class StalePolicy(HitlError):
+    """Somebody else made another version of the policy meanwhile; `details["version"]` says which stands now."""
+
+    code = "stale_policy"
+
+
 class AlreadyConsumed(HitlError):
     """The approved action has started; it can no longer be revoked."""
 

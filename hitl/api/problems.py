@@ -33,6 +33,7 @@ _STATUS: list[tuple[type[ours.HitlError], int]] = [
     (ours.IdempotencyConflict, 422),
     (ours.ApprovalClosed, 410),
     (ours.StaleApproval, 412),
+    (ours.StalePolicy, 409),
     (ours.VerdictNotOffered, 400),
     (ours.InvalidDecision, 422),
     (ours.InvalidPolicy, 422),

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext_noop as _
 
 from hitl import audit
 from hitl.audit import Actor, Entry
@@ -32,12 +33,12 @@ def create_delegation(
         raise NotAllowed(REASONS["not_operator"], reason="not_operator")
     canonical(reason, what="reason", limit=_LONGEST_REASON)
     if from_user.pk == to_user.pk or not (from_user.is_active and to_user.is_active):
-        raise BadInput("a delegation goes from one active person to another")
+        raise BadInput(_("a delegation goes from one active person to another"))
     with transaction.atomic():
         now = sql.database_clock()
         begins = starts_at or now
         if any(at.tzinfo is None for at in (begins, ends_at)) or ends_at <= max(begins, now):
-            raise BadInput("a delegation ends after it begins, and after now; times carry their zone")
+            raise BadInput(_("a delegation ends after it begins, and after now; times carry their zone"))
         row = Delegation.objects.create(
             from_user=from_user,
             to_user=to_user,

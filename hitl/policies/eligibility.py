@@ -11,41 +11,46 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.auth import get_user_model
+from django.utils.translation import gettext_noop as _
 
 from hitl.audit import Actor
-from hitl.models import ApiKey, Approval, Decision, people
+from hitl.models import Approval, Decision, people
 from hitl.states import Verdict
 
 REASONS = {
-    "agent": "Programs never decide: a person has to, signed in as themselves.",
-    "inactive": "This account is deactivated.",
-    "own_request": "You, somebody you stand in for, or an agent of yours asked for this; somebody else has to decide.",
-    "own_edit": "You, or somebody you stand in for, wrote this version; where several must agree, others decide on it.",
-    "not_candidate": "You are not among the people who were asked.",
-    "stage_not_open": "You are asked at a later stage, which has not opened yet.",
-    "already_voted": "You have voted already.",
-    "voted_earlier_stage": "You have voted at an earlier stage; each stage takes other people.",
-    "place_taken": "One of you has voted already: who stands in and who they stand in for count once.",
-    "step_up_required": "Enter your password again first: this is too dangerous for an open session alone.",
-    "max_revisions": "This was revised as often as it may be; approve it as it is, or reject it.",
-    "closed": "This request is closed.",
-    "claimed": "Somebody else is at it just now.",
-    "not_claimed": "You have not claimed this.",
-    "stands_in": "You stand in for somebody; it can be handed on only once.",
-    "only_requester": "This is for the person who asked to confirm, and for nobody else.",
-    "not_operator": "This is for operators.",
-    "not_yours": "This is for those who asked, and for operators.",
-    "no_rung": "There is nobody further up to ask.",
-    "at_cap": "The deadline is as late as the policy lets it be.",
-    "too_soon": "Everybody was told a moment ago.",
-    "no_vote": "You have no vote here that could be taken back.",
-    "not_voter": "This is for those who approved it, and for operators.",
-    "not_approved": "There is no approval to take back.",
-    "consumed": "The approved action has started.",
-    "only_agents": "This is for programs, with an API key.",
-    "policy_not_listed": "This key may not ask by that policy; who owns it can allow it.",
-    "needs_reviewers_scope": "To name reviewers itself a key needs the scope approvals:reviewers; name a policy.",
-    "queue_not_listed": "This key may not work on that queue.",
+    "agent": _("Programs never decide: a person has to, signed in as themselves."),
+    "inactive": _("This account is deactivated."),
+    "own_request": _(
+        "You, somebody you stand in for, or an agent of yours asked for this; somebody else has to decide."
+    ),
+    "own_edit": _(
+        "You, or somebody you stand in for, wrote this version; where several must agree, others decide on it."
+    ),
+    "not_candidate": _("You are not among the people who were asked."),
+    "stage_not_open": _("You are asked at a later stage, which has not opened yet."),
+    "already_voted": _("You have voted already."),
+    "voted_earlier_stage": _("You have voted at an earlier stage; each stage takes other people."),
+    "place_taken": _("One of you has voted already: who stands in and who they stand in for count once."),
+    "step_up_required": _("Enter your password again first: this is too dangerous for an open session alone."),
+    "max_revisions": _("This was revised as often as it may be; approve it as it is, or reject it."),
+    "closed": _("This request is closed."),
+    "claimed": _("Somebody else is at it just now."),
+    "not_claimed": _("You have not claimed this."),
+    "stands_in": _("You stand in for somebody; it can be handed on only once."),
+    "only_requester": _("This is for the person who asked to confirm, and for nobody else."),
+    "not_operator": _("This is for operators."),
+    "not_yours": _("This is for those who asked, and for operators."),
+    "no_rung": _("There is nobody further up to ask."),
+    "at_cap": _("The deadline is as late as the policy lets it be."),
+    "too_soon": _("Everybody was told a moment ago."),
+    "no_vote": _("You have no vote here that could be taken back."),
+    "not_voter": _("This is for those who approved it, and for operators."),
+    "not_approved": _("There is no approval to take back."),
+    "consumed": _("The approved action has started."),
+    "only_agents": _("This is for programs, with an API key."),
+    "policy_not_listed": _("This key may not ask by that policy; who owns it can allow it."),
+    "needs_reviewers_scope": _("To name reviewers itself a key needs the scope approvals:reviewers; name a policy."),
+    "queue_not_listed": _("This key may not work on that queue."),
 }
 _YES = (Verdict.APPROVE, Verdict.EDIT, Verdict.RESPOND)
 
@@ -71,27 +76,27 @@ class Facts:
         return bool(self.direct or self.places or self.taken)
 
 
-def gather(approval: Approval, actor: Actor, votes: Iterable[Decision]) -> Facts:
-    """Read what eligibility depends on: one query, and a second for who stands in for somebody."""
+def gather(approval: Approval, actor: Actor, votes: Iterable[Decision], asked: people.Asked | None = None) -> Facts:
+    """Read what eligibility depends on: one query, unless the caller has read how they are `asked`, and a second for
+    who stands in for somebody."""
     cast = tuple(votes)
     if not actor.is_person:
         return Facts(True, None, False, (), False, frozenset({actor.text}), cast)
     pk = actor.user_pk
-    found = people.asked(approval.pk, approval.stage, pk)
-    handed = people.places(approval.pk, approval.stage, pk) if found.stands_in else []
+    found = asked or people.asked(approval.pk, approval.stage, pk)
+    handed = people.places(approval.pk, approval.stage, pk, not_theirs(approval)) if found.stands_in else []
     alone = approval.required.by_requester  # nobody confirms in the requester's place
     used = {str(one) for vote in cast for one in (vote.actor_id, vote.for_user_id) if one is not None}
-    asked = [(user, by) for user, by in handed if by is not None and not alone and not _barred(approval, user)]
-    free = tuple((user, by) for user, by in asked if str(user) not in used)
+    given = [(user, by) for user, by in handed if by is not None and not alone]
+    free = tuple((user, by) for user, by in given if str(user) not in used)
     own = frozenset({actor.id, *(str(user) for user, _ in handed)})
-    return Facts(found.active, found.direct, found.later, free, bool(asked) and not free, own, cast)
+    return Facts(found.active, found.direct, found.later, free, bool(given) and not free, own, cast)
 
 
-def _barred(approval: Approval, owner: Any) -> bool:
-    """Whether the owner of a place may not use it, since they stand in for one who asked: then nobody may."""
-    theirs = {owner, *people.delegators(owner)}
+def not_theirs(approval: Approval) -> set[Any]:
+    """Those who may not decide it, whose stand-ins may not either: who asked for it, and who wrote it by hand."""
     own = own_people(approval) if approval.prevent_self_review else set()
-    return bool(theirs & (own | {approval.edited_by_id}))
+    return own | ({approval.edited_by_id} - {None})
 
 
 def why_not(approval: Approval, actor: Actor, facts: Facts) -> str:
@@ -135,7 +140,7 @@ def own_people(approval: Approval) -> set[Any]:
     own = {approval.requester_id, approval.on_behalf_of_id}
     own |= {to_python(author) for author in approval.authors.split(",") if author}
     if approval.agent_key_id is not None:
-        own |= set(ApiKey.objects.filter(pk=approval.agent_key_id).values_list("owner_user", flat=True))
+        own.add(approval.agent_key.owner_user_id)  # type: ignore[union-attr]
     return own - {None}
 
 

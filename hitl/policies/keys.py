@@ -11,6 +11,7 @@ from typing import Any
 
 from django.contrib.auth.models import Group
 from django.db import transaction
+from django.utils.translation import gettext_noop as _
 
 from hitl import audit, clock
 from hitl.audit import Actor, Entry
@@ -57,9 +58,9 @@ def create_key(
     if unknown or not scopes:
         raise BadInput(f"unknown scopes: {', '.join(unknown) or 'none given'}; there are {', '.join(SCOPES)}")
     if expires_at is not None and expires_at <= clock.now():
-        raise BadInput("a key that expires in the past is of no use")
+        raise BadInput(_("a key that expires in the past is of no use"))
     if not agent.strip() or len(agent) > 100 or "\0" in agent:
-        raise BadInput("an agent's name has 1 to 100 characters")
+        raise BadInput(_("an agent's name has 1 to 100 characters"))
     prefix, secret = secrets.token_hex(6), secrets.token_urlsafe(32)
     who = Actor.of(actor)
     owners = {"owner_group": owner} if isinstance(owner, Group) else {"owner_user": owner}

@@ -122,17 +122,18 @@ def resolve(reviewers: Iterable[str], *, requester: Any = None, skip_unknown: bo
     """`group:NAME`, `user:NAME` and `requester` as ids; raises UnknownReviewer naming all that do not exist, unless
     those are to be skipped."""
     names = list(reviewers)
-    found = _found(names, requester)
+    found = candidates(names, requester)
     missing = [name for name in names if name not in found]
     if missing and not skip_unknown:
         told = ", ".join(missing)
         if REQUESTER in missing:
             raise UnknownReviewer("nobody asked for this run, so that reviewers=['requester'] is nobody: name others")
-        raise UnknownReviewer(f"no such reviewer: {told}; create them or change the gate or policy")
+        raise UnknownReviewer(f"no such reviewer: {told}; create them or change the gate or policy", missing=missing)
     return list(dict.fromkeys(found[name] for name in names if name in found))
 
 
-def _found(reviewers: Sequence[str], requester: Any) -> dict[str, Candidate]:
+def candidates(reviewers: Sequence[str], requester: Any) -> dict[str, Candidate]:
+    """Of these reviewers those that exist, by their names."""
     names: dict[str, set[str]] = {"group": set(), "user": set(), REQUESTER: set()}
     for reviewer in reviewers:
         kind, _, name = reviewer.partition(":")

@@ -1,34 +1,46 @@
 """What a policy would say to an action that nobody has proposed: which rule holds, and how many people that asks.
 
-It chooses with the very functions that requests are opened with; nothing is written, and without `crowd` nothing is
+It chooses with the very functions that requests are opened with; nothing is written, and without `behind` nothing is
 read either, so that a policy can be tested where there is no database.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.contrib.auth import get_user_model
+from django.db.models import Count
+from django.utils.translation import gettext_lazy as _
+
 from hitl import clock
-from hitl.definition import PolicyDocument, Requirement, choose
+from hitl.definition import PolicyDocument, Requirement, Stage, choose
 from hitl.definition.policy import FACTS
 from hitl.exceptions import BadInput, ConditionFailed
 from hitl.models import people
-from hitl.policies.requirements import resolve, settled
+from hitl.policies.requirements import Candidate, candidates, settled
 
 _MOST_PEOPLE = 10_000
 _NOTHING = {
     "args": {}, "type": "", "target": "", "reversible": False, "risk": "medium", "confidence": None, "agent": "",
     "requester": "", "workflow": "", "step": "", "iteration": 0,
 }  # fmt: skip
+SAID = {
+    "no": _("does not match"),
+    "holds": _("matches, and holds"),
+    "later": _("matches too, after the one that holds"),
+    "barred": _("matches, and may not pass this by itself"),
+    "doubt": _("could not be evaluated"),
+    "doubt_holds": _("could not be evaluated, which counts as matching"),
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """One rule before an action: whether its condition `matched` (None where nobody can say, and `why`), and whether it
-    is the one that `holds`."""
+    """One rule before an action: whether its condition `matched` (None where nobody can say, and `why`), whether it is
+    the one that `holds`, and what came of it as a key of `SAID`."""
 
     number: int
     name: str
@@ -37,6 +49,7 @@ class Looked:
     matched: bool | None
     why: str
     holds: bool
+    said: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +66,16 @@ class Simulation:
 
 
 @dataclass(frozen=True, slots=True)
-class Crowd:
-    """How many active people stand behind some reviewers: by name (None where there is no such group or user), and all
-    of them together, each once."""
+class Behind:
+    """How many active people stand behind a stage: by each name it may ever ask (None where there is no such group or
+    user), all its reviewers `together` and who the `first` of them are, and whether these, with the fallback, are
+    `enough` to agree."""
 
+    stage: Stage
     by_name: dict[str, int | None]
     together: int
+    first: tuple[Any, ...]
+    enough: bool
 
 
 def facts_of(**known: Any) -> dict[str, Any]:
@@ -78,14 +95,55 @@ def simulate(document: PolicyDocument, facts: Mapping[str, Any], *, version: int
     return Simulation(found, looked)
 
 
-def crowd(names: Iterable[str], *, requester: Any = None, without: Iterable[Any] = ()) -> Crowd:
-    """How many active people these reviewers are just now, leaving out the users `without`."""
-    listed, left_out = list(names), list(without)
-    by_name: dict[str, int | None] = {}
-    for name in listed:
-        found = resolve([name], requester=requester, skip_unknown=True)
-        by_name[name] = _count(found, left_out) if found else None
-    return Crowd(by_name, _count(resolve(listed, requester=requester, skip_unknown=True), left_out))
+def behind(
+    stages: Sequence[Stage], *, requester: Any = None, without: Iterable[Any] = (), first: int = 0
+) -> list[Behind]:
+    """Who stands behind these stages just now, leaving out the users `without`. The queries do not grow with people
+    nor with names: a few for all, and at most two for a stage, to count once who is named more than once."""
+    left_out = list(without)
+    found = candidates(list(dict.fromkeys(name for stage in stages for name in _names(stage))), requester)
+    counts = _counts(found, left_out)
+    return [_behind(stage, found, counts, left_out, first) for stage in stages]
+
+
+def _names(stage: Stage) -> list[str]:
+    return [*stage.reviewers, *stage.fallback, *(name for rung in stage.escalate for name in rung.to)]
+
+
+def _behind(
+    stage: Stage, found: dict[str, Candidate], counts: dict[str, int], without: list[Any], first: int
+) -> Behind:
+    alone = len(stage.reviewers) == 1 and not first
+    asked = [] if alone else _people(stage.reviewers, found, without)
+    together = counts.get(stage.reviewers[0], 0) if alone else len(asked)
+    more = together < stage.need and bool(stage.fallback)
+    enough = len(_people((*stage.reviewers, *stage.fallback), found, without)) if more else together
+    by_name = {name: counts.get(name) for name in _names(stage)}
+    return Behind(stage, by_name, together, tuple(asked[:first]), enough >= stage.need)
+
+
+def _people(names: Iterable[str], found: dict[str, Candidate], without: list[Any]) -> list[Any]:
+    asked = [found[name] for name in names if name in found]
+    users = [one.user_id for one in asked if one.user_id is not None]
+    groups = [one.group_id for one in asked if one.group_id is not None]
+    return people.reachable(users, groups, without, _MOST_PEOPLE)
+
+
+def _counts(found: dict[str, Candidate], without: list[Any]) -> dict[str, int]:
+    """How many active people each name is."""
+    model = get_user_model()
+    active = model._default_manager.order_by().exclude(pk__in=without)
+    if any(field.name == "is_active" for field in model._meta.concrete_fields):
+        active = active.filter(is_active=True)
+    users = {one.user_id for one in found.values()} - {None}
+    groups = {one.group_id for one in found.values()} - {None}
+    here = set(active.filter(pk__in=users).values_list("pk", flat=True)) if users else set()
+    counted = active.filter(groups__in=groups).values_list("groups").annotate(Count("pk")) if groups else []
+    many = {pk: number for pk, number in counted}
+    return {
+        name: many.get(one.group_id, 0) if one.group_id is not None else int(one.user_id in here)
+        for name, one in found.items()
+    }
 
 
 def _held(document: PolicyDocument, base: Requirement, facts: dict[str, Any]) -> int:
@@ -102,11 +160,15 @@ def _look(rule: Any, number: int, facts: dict[str, Any], held: int) -> Looked:
         matched, why = rule.matches(facts), ""
     except ConditionFailed as error:
         matched, why = None, error.message
-    return Looked(number, rule.name, rule.when, rule.auto is not None, matched, why, number == held)
+    said = _said(matched, number, held)
+    return Looked(number, rule.name, rule.when, rule.auto is not None, matched, why, number == held, said)
 
 
-def _count(candidates: Iterable[Any], without: list[Any]) -> int:
-    found = list(candidates)
-    users = [one.user_id for one in found if one.user_id is not None]
-    groups = [one.group_id for one in found if one.group_id is not None]
-    return len(people.reachable(users, groups, without, _MOST_PEOPLE))
+def _said(matched: bool | None, number: int, held: int) -> str:
+    if matched is None:
+        return "doubt_holds" if number == held else "doubt"
+    if not matched:
+        return "no"
+    if number == held:
+        return "holds"
+    return "later" if 0 < held < number else "barred"

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.contrib.auth import authenticate, get_user_model
 from django.core.cache import cache
+from django.utils.translation import gettext_noop as _
 
 from hitl import clock
 from hitl.exceptions import NotAllowed
@@ -50,7 +51,7 @@ def confirm_password(user: Any, password: str, *, request: Any = None) -> dateti
     tried = cache.incr(key)  # counted before it is looked at: many at the same time are many
     cache.touch(key, _PAUSE)
     if tried > _TRIES:
-        raise NotAllowed("Too many wrong passwords; wait 15 minutes.", reason="step_up_blocked")
+        raise NotAllowed(_("Too many wrong passwords; wait 15 minutes."), reason="step_up_blocked")
     name = {get_user_model().USERNAME_FIELD: user.get_username()}
     found = authenticate(request, **name, password=password) if user.has_usable_password() else None
     if found is not None and found.pk == user.pk:

@@ -89,3 +89,14 @@ def test_one_policy_applied_twice_at_once(race: Race, root: Any, finance: Any) -
         assert first.pk == second.pk
         assert applied("money") == list(range(1, number + 2))
         assert Policy.objects.get(name="money", active=True).pk == first.pk
+
+
+def test_two_versions_written_from_one(race: Race, root: Any, finance: Any) -> None:
+    """One is kept; who wrote the other is told, and nobody's version is replaced unseen."""
+    for base in race.rounds(iter(range(10_000)).__next__):
+        results = race(
+            *(partial(apply_policy, document(10 + (2 * base + one) % 80), actor=root, base=base) for one in (0, 1))
+        )
+        assert sorted(told(result) for result in results) == ["done", "stale_policy"]
+        race.won(0 if told(results[0]) == "done" else 1)
+        assert applied("money") == list(range(1, base + 2))

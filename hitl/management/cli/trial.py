@@ -19,7 +19,7 @@ from hitl.definition.values import RISKS
 from hitl.exceptions import InvalidPolicy
 from hitl.management.cli.base import Out, command, documents, json_argument, plain
 from hitl.policies.requirements import active_policy
-from hitl.policies.simulate import Crowd, Looked, Simulation, crowd, facts_of, simulate
+from hitl.policies.simulate import SAID, Behind, Looked, Simulation, behind, facts_of, simulate
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,99}")
 _OF_AN_ACTION = {"type", "args", "target", "reversible"}
@@ -92,6 +92,7 @@ def _told(found: Simulation, facts: dict[str, Any]) -> dict[str, Any]:
     held, requirement = found.held, found.requirement
     asks = _user(facts["requester"])
     own = [asks] if asks is not None and requirement.prevent_self_review else []
+    stages = () if requirement.auto else requirement.stages
     return {
         "auto": requirement.auto,
         "rule": held.number if held else None,
@@ -100,7 +101,7 @@ def _told(found: Simulation, facts: dict[str, Any]) -> dict[str, Any]:
         "on_timeout": requirement.on_timeout,
         "comment": requirement.comment,
         "step_up": bool(requirement.step_up),
-        "stages": [] if requirement.auto else [_stage(stage, asks, own) for stage in requirement.stages],
+        "stages": [_stage(one) for one in behind(stages, requester=asks, without=own)],
         "rules": [
             {"number": r.number, "name": r.name, "when": r.when, "matched": r.matched, "holds": r.holds, "why": r.why}
             for r in found.rules
@@ -108,21 +109,22 @@ def _told(found: Simulation, facts: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _stage(stage: Stage, requester: Any, own: list[Any]) -> dict[str, Any]:
-    def many(names: tuple[str, ...]) -> Crowd:
-        return crowd(names, requester=requester, without=own)
+def _stage(found: Behind) -> dict[str, Any]:
+    stage = found.stage
 
-    asked, everybody = many(stage.reviewers), many((*stage.reviewers, *stage.fallback))
+    def many(names: tuple[str, ...]) -> dict[str, int | None]:
+        return {name: found.by_name[name] for name in names}
+
     return {
-        "reviewers": asked.by_name,
-        "people": asked.together,
+        "reviewers": many(stage.reviewers),
+        "people": found.together,
         "approvals": stage.need,
         "rejections": stage.rejections,
         "timeout": stage.timeout,
         "remind": list(stage.remind),
-        "escalate": [{"after": r.after, "to": many(r.to).by_name, "mode": r.mode} for r in stage.escalate],
-        "fallback": many(stage.fallback).by_name,
-        "enough": everybody.together >= stage.need,
+        "escalate": [{"after": r.after, "to": many(r.to), "mode": r.mode} for r in stage.escalate],
+        "fallback": many(stage.fallback),
+        "enough": found.enough,
     }
 
 
@@ -139,7 +141,7 @@ def _lines(document: PolicyDocument, found: Simulation, value: dict[str, Any]) -
         lines += [f"stage {number}: {line}" for line in _stage_lines(stage)]
     if not value["auto"]:
         lines.append(f"silence: {value['on_timeout']}")
-    return lines + [_rule_line(rule, found.held) for rule in found.rules]
+    return lines + [_rule_line(rule) for rule in found.rules]
 
 
 def _stage_lines(stage: dict[str, Any]) -> list[str]:
@@ -167,18 +169,9 @@ def _long(seconds: float | None) -> str:
     return str(timedelta(seconds=seconds or 0))
 
 
-def _rule_line(rule: Looked, held: Looked | None) -> str:
+def _rule_line(rule: Looked) -> str:
     name = f"{rule.name}: " if rule.name else ""
-    if rule.matched is None:
-        said = f"could not be evaluated{', which counts as matching' if rule.holds else ''}: {rule.why}"
-    elif not rule.matched:
-        said = "does not match"
-    elif rule.holds:
-        said = "matches, and holds"
-    elif held is not None and held.number < rule.number:
-        said = "matches too, after the one that holds"
-    else:
-        said = "matches, and may not pass this by itself"
+    said = f"{SAID[rule.said]}{': ' if rule.why else ''}{rule.why}"
     return f"{'*' if rule.holds else ' '} rule {rule.number}: {plain(name + rule.when)}: {plain(said)}"
 
 
