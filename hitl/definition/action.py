@@ -20,6 +20,7 @@ from hitl.definition.canonical import canonical
 from hitl.exceptions import InvalidAction
 
 ENVELOPE = "$action"
+_OF_AN_ACTION = ("type", "args", "title", "impact", "target", "reversible")
 _models: dict[str, type[BaseModel]] = {}
 
 
@@ -122,6 +123,18 @@ def from_json(value: Any) -> Any:
     if isinstance(value, dict) and value.keys() == {ENVELOPE}:
         return Action(**value[ENVELOPE])
     return value
+
+
+def shown(value: Any) -> Any:
+    """A stored value as others see it: an action without its envelope, which names classes of the author's code."""
+    if isinstance(value, list):
+        return [shown(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    inner = value.get(ENVELOPE)
+    if value.keys() == {ENVELOPE} and isinstance(inner, dict):
+        return {name: inner.get(name) for name in _OF_AN_ACTION}
+    return {name: shown(item) for name, item in value.items()}
 
 
 def to_json(value: Any) -> Any:

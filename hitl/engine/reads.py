@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Exists, Q, QuerySet
 
 from hitl.decisions import inbox
 from hitl.decisions.inbox import visible
-from hitl.exceptions import NotAllowed, UnknownRun
+from hitl.definition import Definition, registry
+from hitl.exceptions import InvalidWorkflow, NotAllowed, UnknownRun
 from hitl.models import ApiKey, Event, Run, Step
 from hitl.policies.acts import is_operator
 from hitl.states import StepStatus
@@ -52,10 +54,24 @@ def runs_of(who: Any) -> QuerySet[Run]:
 
 def find_run(who: Any, pk: uuid.UUID) -> Run:
     """One run this principal may see; raises UnknownRun alike for both kinds of no."""
-    run = runs_of(who).select_related("workflow").filter(pk=pk).first()
-    if run is None:
+    related = ("workflow", "requester", "on_behalf_of", "parent_step")
+    run = Run.objects.select_related(*related).filter(pk=pk).first()
+    if run is None or not _sees(who, run):
         raise UnknownRun(f"there is no run {pk} that you may see")
     return run
+
+
+def _sees(who: Any, run: Run) -> bool:
+    """Whether it is one of `runs_of`, asked with the cheapest question first."""
+    if isinstance(who, ApiKey):
+        return run.principal == f"key:{who.pk}"
+    if is_operator(who) or who.pk in (run.requester_id, run.on_behalf_of_id):
+        return True
+    kind, _, key = run.principal.partition(":")
+    sees = Q(Exists(visible(who).filter(run=run.pk)))
+    if kind == "key":
+        sees |= Q(Exists(ApiKey.objects.owned_by(who).filter(pk=key)))
+    return Run.objects.filter(sees, pk=run.pk).exists()
 
 
 def find_controlled(who: Any, pk: uuid.UUID) -> Run:
@@ -77,3 +93,21 @@ def may_control(who: Any, run: Run) -> bool:
 def may_start(who: Any) -> bool:
     """Whether a principal may start runs: keys (by their scope), and people with leave to."""
     return isinstance(who, ApiKey) or who.has_perm("hitl.add_run") or is_operator(who)
+
+
+def recipes() -> dict[str, Definition]:
+    """The definitions that runs start by now, by name; a workflow that is wrong has none, and the checks say why."""
+    found: dict[str, Definition] = {}
+    for workflow in registry.registered():
+        with suppress(InvalidWorkflow):
+            found[workflow.name] = workflow.definition()
+    return found
+
+
+def seen_workflows(who: Any, names: set[str]) -> set[str]:
+    """Those of these names that a principal may see: keys, and people who may start or operate, see all; others those
+    of the runs they may see."""
+    if may_start(who):
+        return names
+    rows = runs_of(who).filter(workflow__name__in=names)
+    return names & set(rows.values_list("workflow__name", flat=True).distinct())

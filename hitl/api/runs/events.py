@@ -11,8 +11,8 @@ from hitl.api.door import read
 from hitl.api.openapi.says import Says
 from hitl.api.runs.output import OneEvent
 from hitl.api.shapes import told_runs as told
-from hitl.api.shapes.answers import shown
 from hitl.api.shapes.records import SetEvent
+from hitl.definition.action import shown
 from hitl.engine import outside
 from hitl.engine.reads import find_controlled
 

@@ -19,6 +19,7 @@ from hitl.api.shapes import answers as shapes
 from hitl.api.shapes import bodies
 from hitl.api.shapes import told_runs as told
 from hitl.api.waits import wait_until
+from hitl.definition.action import shown
 from hitl.engine.reads import find_run
 from hitl.exceptions import BadInput, NotFound
 from hitl.models import Event, Feedback, Run, StreamChunk
@@ -41,7 +42,7 @@ class OneEvent(Door):
         row = rows.first()
         if row is None:
             raise NotFound("the run has published nothing under this key")
-        return Response({"key": row.key, "value": shapes.shown(row.value), "at": row.at})
+        return Response({"key": row.key, "value": shown(row.value), "at": row.at})
 
 
 class Stream(Door):
@@ -62,7 +63,7 @@ class Stream(Door):
                 "step": row.step.name,
                 "revision": row.step.revision,
                 "seq": row.seq,
-                "chunk": shapes.shown(row.chunk),
+                "chunk": shown(row.chunk),
                 "at": row.at,
             }
             for row in rows.order_by("pk")[:_PAGE]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from typing import Any
-
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -12,9 +9,8 @@ from hitl.api import filters
 from hitl.api.door import Door
 from hitl.api.openapi.says import Page, Says
 from hitl.api.shapes.records import WorkflowDetail, WorkflowShape, told, told_whole
-from hitl.definition import Definition, registry
-from hitl.engine.reads import may_start, runs_of
-from hitl.exceptions import InvalidWorkflow, UnknownWorkflow
+from hitl.engine.reads import recipes, seen_workflows
+from hitl.exceptions import UnknownWorkflow
 from hitl.models import Workflow
 
 _MOST_VERSIONS = 100
@@ -30,11 +26,11 @@ class Workflows(Door):
     def get(self, request: Request) -> Response:
         """All that this principal may see, by name, in one page: those that can be started, and those that were."""
         filters.given(request, {})
-        running = _registered()
+        running = recipes()
         newest = {row.name: row for row in Workflow.objects.order_by("name", "version")}
         numbers = {(row.name, row.digest): row.version for row in Workflow.objects.only("name", "digest", "version")}
         known = {name: row.definition for name, row in newest.items()} | running
-        names = sorted(_seen(request.user, set(known)))
+        names = sorted(seen_workflows(request.user, set(known)))
         found = [
             told(known[name], numbers.get((name, known[name].digest)), startable=name in running) for name in names
         ]
@@ -51,29 +47,11 @@ class OneWorkflow(Door):
         """Its definition as it starts now, or in the version that `?version=` says, and which versions there are."""
         wanted = filters.given(request, _FILTERS).get("version")
         rows = list(Workflow.objects.filter(name=name.replace("\0", "")).order_by("-version"))
-        current = _registered().get(name)
+        current = recipes().get(name)
         if wanted is not None:
             chosen = next((row.definition for row in rows if row.version == wanted), None)
         else:
             chosen = current or (rows[0].definition if rows else None)
-        if chosen is None or not _seen(request.user, {name}):
+        if chosen is None or not seen_workflows(request.user, {name}):
             raise UnknownWorkflow("there is no such workflow, or version of it, that you may see")
         return Response(told_whole(chosen, rows[:_MOST_VERSIONS], startable=current is not None))
-
-
-def _registered() -> dict[str, Definition]:
-    found: dict[str, Definition] = {}
-    for workflow in registry.registered():
-        with suppress(InvalidWorkflow):  # nothing starts by it; the system check says what is wrong
-            found[workflow.name] = workflow.definition()
-    return found
-
-
-def _seen(who: Any, names: set[str]) -> set[str]:
-    """Those of these names that a principal may see: keys, and people who may start or operate, see all; others those
-    of the runs they may see."""
-    if may_start(who):
-        return names
-    return names & set(
-        runs_of(who).filter(workflow__name__in=names).values_list("workflow__name", flat=True).distinct()
-    )

@@ -12,26 +12,12 @@ from rest_framework import serializers
 from hitl import clock
 from hitl.audit import Actor
 from hitl.conf import conf
-from hitl.definition.action import ENVELOPE
+from hitl.definition.action import shown
 from hitl.engine import outside
 from hitl.engine.context.pauses import votes_on
 from hitl.models import ApiKey, Approval, Comment, Decision, Delegation, Feedback, Run, Step
 from hitl.policies import REASONS, Explanation, explain
 from hitl.states import ApprovalStatus, Verdict
-
-_OF_AN_ACTION = ("type", "args", "title", "impact", "target", "reversible")
-
-
-def shown(value: Any) -> Any:
-    """A stored value as clients see it: an action without its envelope, which names classes of the author's code."""
-    if isinstance(value, list):
-        return [shown(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    inner = value.get(ENVELOPE)
-    if value.keys() == {ENVELOPE} and isinstance(inner, dict):
-        return {name: inner.get(name) for name in _OF_AN_ACTION}
-    return {name: shown(item) for name, item in value.items()}
 
 
 class StepShape(serializers.ModelSerializer[Step]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from hitl.api.shapes.answers import shown
+from hitl.definition.action import shown
 from hitl.engine.claim import Claimed
 from hitl.engine.context.pauses import ApprovalResult, read_result, votes_on
 from hitl.engine.outside import workers

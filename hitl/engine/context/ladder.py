@@ -90,19 +90,10 @@ def notify(ctx: Any, key: str, name: str, action: Action, gate: GateSpec) -> Non
             "description": action.description,
             "reviewers": list(reviewers),
         }
-        t.add(
-            Notification(
-                run=t.run,
-                kind="info",
-                payload=payload,
-                dedupe_key=f"info:{step.pk}:{step.iteration}:{sha256(name.encode()).hexdigest()[:32]}",
-                created_at=t.now,
-                next_attempt_at=t.now,
-            )
-        )
+        once = f"info:{step.pk}:{step.iteration}:{sha256(name.encode()).hexdigest()[:32]}"
+        t.tell(Notification(run=t.run, kind="info", payload=payload, dedupe_key=once), f"step:{step.name}")
         t.add(Result(step=step, iteration=step.iteration, key=key, value=None, created_at=t.now))
         t.record("hitl.people.told", f"step:{step.name}", step=step.name, title=action.title)
-        t.ring_delivery()
 
 
 def send(ctx: Any, run_id: Any, name: str, payload: Any, idempotency_key: str) -> None:
