@@ -41,6 +41,11 @@ DEFAULTS: dict[str, Any] = {
     "HITL_BASE_URL": "http://127.0.0.1:8000",  # how links in mails begin
     "HITL_MAIL_FROM": "hitl <hitl@localhost>",
     "HITL_MAIL_ATTEMPTS": 8,  # then the notification is dead and waits for an operator
+    "HITL_WEBHOOK_ALLOW": [],  # names and networks that webhooks may call although they are not public, at any port
+    "HITL_WEBHOOK_PROXY": None,  # webhooks go through it, and then it vets where names lead to
+    "HITL_SLACK_TOKEN": None,  # a bot token: requests are told in a channel, and changed there when they are decided
+    "HITL_SLACK_CHANNEL": "",
+    "HITL_SLACK_WEBHOOK": None,  # or an incoming webhook, which cannot change what it said
     "HITL_METRICS_TOKEN": None,  # /metrics answers to this bearer token; without one it does not exist
 }
 

@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 WORK = "hitl.work"
 DELIVER = "hitl.deliver"
+DELIVER_HOOKS = "hitl.deliver_hooks"
 _MARK_SECONDS = 5
 
 
@@ -33,8 +34,13 @@ def ring(queue: str) -> None:
 
 
 def ring_delivery() -> None:
-    """After the transaction commits, wake whoever delivers notifications."""
+    """After the transaction commits, wake whoever finds out who is to be told, and tells people."""
     transaction.on_commit(partial(_send, DELIVER, "notices"), robust=True)
+
+
+def ring_hooks() -> None:
+    """After the transaction commits, wake whoever calls other programs."""
+    transaction.on_commit(partial(_send, DELIVER_HOOKS, "hooks"), robust=True)
 
 
 def answer(task: str, queue: str) -> None:

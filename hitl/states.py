@@ -5,65 +5,66 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from django.db.models import TextChoices
+from django.utils.translation import gettext_lazy as _
 
 
 class RunStatus(TextChoices):
     """The life of a run."""
 
-    PENDING = "pending"
-    RUNNING = "running"
-    WAITING = "waiting"
-    SUCCEEDED = "succeeded"
-    REJECTED = "rejected"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
+    PENDING = "pending", _("Pending")
+    RUNNING = "running", _("Running")
+    WAITING = "waiting", _("Waiting")
+    SUCCEEDED = "succeeded", _("Succeeded")
+    REJECTED = "rejected", _("Rejected")
+    FAILED = "failed", _("Failed")
+    CANCELLED = "cancelled", _("Cancelled")
 
 
 class StepStatus(TextChoices):
     """The life of a step."""
 
-    PENDING = "pending"
-    READY = "ready"
-    RUNNING = "running"
-    WAITING = "waiting"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    SKIPPED = "skipped"
-    CANCELLED = "cancelled"
-    UNCERTAIN = "uncertain"
+    PENDING = "pending", _("Pending")
+    READY = "ready", _("Ready")
+    RUNNING = "running", _("Running")
+    WAITING = "waiting", _("Waiting")
+    SUCCEEDED = "succeeded", _("Succeeded")
+    FAILED = "failed", _("Failed")
+    SKIPPED = "skipped", _("Skipped")
+    CANCELLED = "cancelled", _("Cancelled")
+    UNCERTAIN = "uncertain", _("Uncertain")
 
 
 class ApprovalStatus(TextChoices):
     """The life of a request to people."""
 
-    PENDING = "pending"
-    APPROVED = "approved"
-    REJECTED = "rejected"
-    ANSWERED = "answered"
-    REVISION_REQUESTED = "revision_requested"
-    EXPIRED = "expired"
-    CANCELLED = "cancelled"
-    SUPERSEDED = "superseded"
-    REVOKED = "revoked"
+    PENDING = "pending", _("Pending")
+    APPROVED = "approved", _("Approved")
+    REJECTED = "rejected", _("Rejected")
+    ANSWERED = "answered", _("Answered")
+    REVISION_REQUESTED = "revision_requested", _("Revision requested")
+    EXPIRED = "expired", _("Expired")
+    CANCELLED = "cancelled", _("Cancelled")
+    SUPERSEDED = "superseded", _("Superseded")
+    REVOKED = "revoked", _("Revoked")
 
 
 class NotificationStatus(TextChoices):
     """The life of a message: pending until a channel took it, dead after too many failures."""
 
-    PENDING = "pending"
-    SENT = "sent"
-    DROPPED = "dropped"
-    DEAD = "dead"
+    PENDING = "pending", _("Pending")
+    SENT = "sent", _("Sent")
+    DROPPED = "dropped", _("Dropped")
+    DEAD = "dead", _("Dead")
 
 
 class Verdict(TextChoices):
     """What a person may say."""
 
-    APPROVE = "approve"
-    EDIT = "edit"
-    REJECT = "reject"
-    RESPOND = "respond"
-    REQUEST_REVISION = "request_revision"
+    APPROVE = "approve", _("Approve")
+    EDIT = "edit", _("Edit")
+    REJECT = "reject", _("Reject")
+    RESPOND = "respond", _("Respond")
+    REQUEST_REVISION = "request_revision", _("Request revision")
 
 
 Moves = Mapping[str, frozenset[str]]

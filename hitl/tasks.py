@@ -15,8 +15,14 @@ def work(queue: str) -> int:
 
 @shared_task(name="hitl.deliver", ignore_result=True)
 def deliver() -> int:
-    """Deliver what is due."""
+    """Deliver to people what is due."""
     return notifications.deliver()
+
+
+@shared_task(name="hitl.deliver_hooks", ignore_result=True)
+def deliver_hooks() -> int:
+    """Deliver to other programs what is due."""
+    return notifications.deliver_hooks()
 
 
 @shared_task(name="hitl.sweep", ignore_result=True)

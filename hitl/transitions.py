@@ -19,7 +19,7 @@ from typing import Any
 
 from django.db import models, transaction
 
-from hitl import audit, dispatch, states
+from hitl import audit, dispatch, notices, states
 from hitl.audit import SYSTEM, Actor, Entry
 from hitl.conf import conf
 from hitl.crashpoints import crashpoint
@@ -29,6 +29,7 @@ from hitl.exceptions import HitlError, LeaseLost, RunBusy, UnknownRun, UnknownSt
 from hitl.models import Approval, Notification, Run, Step, Workflow, people, sql
 from hitl.states import StepStatus
 
+_SINCE: dict[str, str] = {StepStatus.WAITING: "parked_at", StepStatus.READY: "ready_at"}
 _INBOX = {"status", "stage", "expires_at"}
 _MOVES: dict[type[models.Model], states.Moves] = {
     Run: states.RUN_MOVES,
@@ -54,8 +55,8 @@ class Transition:
         self._known = {(type(row), row.pk) for row in self._added}
         self._changed: dict[int, tuple[models.Model, set[str]]] = {}
         self._entries: list[Entry] = []
+        self._told: list[tuple[Notification, str]] = []
         self._bells: set[str] = set()
-        self._notices = False
         self.readied: list[Step] = []
         self.refusal: HitlError | None = None
 
@@ -114,6 +115,8 @@ class Transition:
             self._changed[id(row)][1].add("status")
         if to == StepStatus.READY and isinstance(row, Step):
             self.readied.append(row)
+        if told := notices.of_end(self.run, row, to):
+            self.tell(*told)
 
     def carry_over(self, step: Step, output: Any) -> None:
         """A forked run begins with what succeeded before: the row is new, so nothing moves that anybody saw."""
@@ -171,17 +174,17 @@ class Transition:
         """No bell after all: the caller goes on with what became ready."""
         self._bells.discard(queue)
 
-    def ring_delivery(self) -> None:
-        """Wake whoever delivers notifications after the commit."""
-        self._notices = True
+    def tell(self, notice: Notification, about: str) -> None:
+        """Put a notice into the outbox, with who did it and the number of the record of `about`."""
+        notice.created_at = notice.next_attempt_at = self.now
+        self._told.append((notice, about))
 
     def refuse(
         self, error: HitlError, action: str, subject: str, *, actor: Actor, keep: bool = False, **data: Any
     ) -> None:
         """Lose: drop what was collected (unless `keep`: an expiry found on the way), record one line, raise later."""
         if not keep:
-            self._added, self._changed, self._entries, self._bells = [], {}, [], set()
-            self._notices = False
+            self._added, self._changed, self._entries, self._told, self._bells = [], {}, [], [], set()
         self.record(action, subject, actor=actor, why=clean(error.message, 500), code=error.code, **data)
         self.refusal = error
 
@@ -194,6 +197,8 @@ class Transition:
             self._added += records
             if id(self.run) not in self._new:
                 self._changed.setdefault(id(self.run), (self.run, set()))[1].update(("audit_seq", "audit_hash"))
+        for notice, about in self._told:
+            self._added.append(notices.signed(notice, about, self._entries, self.run.audit_seq))
         if self._added or self._changed:
             changed = [(row, frozenset(names)) for row, names in self._changed.values()]
             # Inboxes follow the request: whoever moves it, its stage or its deadline moves it there as well.
@@ -201,7 +206,7 @@ class Transition:
             sql.write(self._added, changed, [people.show(row, self._added) for row in moved])
         for queue in self._bells:
             dispatch.ring(queue)
-        if self._notices:
+        if self._told:
             dispatch.ring_delivery()
 
     def _step_fields(self, step: Step, to: str) -> dict[str, Any]:
@@ -213,13 +218,8 @@ class Transition:
         if step.status == StepStatus.WAITING:
             passed = (self.now - step.parked_at).total_seconds() if step.parked_at else 0
             fields |= {"wake_at": None, "waiting_for": "", "parked_at": None, "waited": step.waited + passed}
-        if to == StepStatus.WAITING:
-            fields |= {"parked_at": self.now}
-        if to == StepStatus.READY:
-            fields |= {"ready_at": self.now}
-        if to in states.STEP_ENDS:
-            fields |= {"ended_at": self.now}
-        return fields
+        column = "ended_at" if to in states.STEP_ENDS else _SINCE.get(to)
+        return {**fields, column: self.now} if column else fields
 
 
 @contextmanager

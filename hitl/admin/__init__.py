@@ -15,6 +15,7 @@ __all__ = ["keys", "operators", "rooms", "views"]
 
 def rooms() -> list[ModuleType]:
     """Those with pages under `/review/`: each has `urls(wrap)`."""
+    from hitl.admin.inbox import live
     from hitl.admin.keys import owners
     from hitl.admin.oversight import pages as oversight
     from hitl.admin.people import delegations, preferences
@@ -22,4 +23,4 @@ def rooms() -> list[ModuleType]:
     from hitl.admin.records import pages as records
     from hitl.admin.runs import pages as runs
 
-    return [runs, policies, oversight, records, delegations, preferences, owners]
+    return [live, runs, policies, oversight, records, delegations, preferences, owners]

@@ -9,8 +9,10 @@ from django.contrib.auth.forms import AuthenticationForm
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from hitl.exceptions import HitlError
 from hitl.policies.acts import is_operator
 
 
@@ -40,6 +42,12 @@ class ReviewSite(AdminSite):
 
 
 review_site = ReviewSite(name="review")
+
+
+def refusal(error: HitlError) -> str:
+    """What a verb refused with, as a sentence in the reader's language where there is one."""
+    words = gettext(error.message)
+    return f"{words[:1].upper()}{words[1:].rstrip('.')}."
 
 
 def render(

@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
+
 from hitl.audit import Actor
 from hitl.decisions.decide import Outcome, decide
 from hitl.decisions.inbox import as_id, visible
@@ -20,11 +23,11 @@ from hitl.states import Verdict
 MOST = 50
 _VERDICTS = (Verdict.APPROVE, Verdict.REJECT)
 WHY = {
-    "unknown": "There is no such request that you may see.",
-    "risk": "Its risk is too high to be decided beside others.",
-    "other_type": "It is another kind of action than the first one.",
-    "phrase": "It wants a phrase typed, so it wants to be looked at by itself.",
-    "question": "A question is answered by itself.",
+    "unknown": _("There is no such request that you may see."),
+    "risk": _("Its risk is too high to be decided beside others."),
+    "other_type": _("It is another kind of action than the first one."),
+    "phrase": _("It wants a phrase typed, so it wants to be looked at by itself."),
+    "question": _("A question is answered by itself."),
 }
 
 
@@ -93,7 +96,7 @@ def decide_all(
 
 def _looked_at(pk: uuid.UUID, row: Approval | None, first: Approval | None, user: Any, verdict: str) -> Item:
     reason = "unknown" if row is None or first is None else _problem(row, first, user, verdict)
-    return Item(str(pk), row, reason, WHY.get(reason) or REASONS.get(reason, ""))
+    return Item(str(pk), row, reason, gettext(WHY.get(reason) or REASONS.get(reason, "")))
 
 
 def _problem(row: Approval, first: Approval, user: Any, verdict: str) -> str:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.utils.translation import gettext_noop as _
+
 from hitl.decisions.edits import edited_bytes, response_problems
 from hitl.decisions.expire import expire_now
 from hitl.definition import canonical
@@ -64,22 +66,27 @@ def check_open(t: Transition, approval: Approval, votes: list[Decision]) -> None
     if status in _SENT_BACK:
         newest = newest_of(approval)
         if newest.revision > approval.revision:
-            raise StaleApproval("a newer revision replaced this request", **_told(newest))
+            raise StaleApproval(_("a newer revision replaced this request"), **_told(newest))
     if status in _BY_PEOPLE and approval.decided_via == "human":
-        raise AlreadyDecided(f"this was {status.label.lower()} already", **outcome_of(approval, votes))
+        raise AlreadyDecided(f"this was {_said(status)} already", **outcome_of(approval, votes))
     if status != ApprovalStatus.PENDING:
-        raise ApprovalClosed(f"this request was closed: {status.label.lower()}", **outcome_of(approval, votes))
+        raise ApprovalClosed(f"this request was closed: {_said(status)}", **outcome_of(approval, votes))
     if t.now >= approval.expires_at:
         expire_now(t, approval)
         if not approval.is_pending:  # otherwise it went up the ladder, and goes on
-            raise ApprovalClosed("the time to decide is over", **outcome_of(approval, votes))
+            raise ApprovalClosed(_("the time to decide is over"), **outcome_of(approval, votes))
+
+
+def _said(status: ApprovalStatus) -> str:
+    """In English whoever acts: it is put on record."""
+    return status.value.replace("_", " ")
 
 
 def check_seen(approval: Approval, vote: Vote) -> None:
     """The decision is about what would be decided."""
     matches = hmac.compare_digest(approval.digest.encode(), str(vote.digest).encode(errors="replace"))
     if not matches or vote.revision not in (None, approval.revision):
-        raise StaleApproval("what you saw is not what would be decided; look again", **_told(approval))
+        raise StaleApproval(_("what you saw is not what would be decided; look again"), **_told(approval))
 
 
 def check_offered(approval: Approval, vote: Vote) -> None:

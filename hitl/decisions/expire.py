@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import timedelta
 
+from django.utils.translation import gettext_noop as _
+
 from hitl import notifications, progress
 from hitl.decisions.resolve import resolve
 from hitl.decisions.stages import climb, times
@@ -46,14 +48,14 @@ def expire_now(t: Transition, approval: Approval) -> None:
     elif meant == "escalate":
         stage = approval.required.stages[approval.stage]
         t.set(approval, stage_opened_at=t.now, expires_at=t.now + timedelta(seconds=stage.timeout or 0))
-        climb(t, approval, sql.votes_of(approval.pk), why="nobody decided in time")
+        climb(t, approval, sql.votes_of(approval.pk), why=_("nobody decided in time"))
     else:
         why = "nobody decided in time"
         resolve(t, approval, ApprovalStatus.EXPIRED, via="timeout", action="hitl.approval.expired", why=why)
 
 
 def _up(t: Transition, approval: Approval) -> None:
-    climb(t, approval, sql.votes_of(approval.pk), why="nobody decided yet")
+    climb(t, approval, sql.votes_of(approval.pk), why=_("nobody decided yet"))
 
 
 def _remind(t: Transition, approval: Approval) -> None:
@@ -61,7 +63,9 @@ def _remind(t: Transition, approval: Approval) -> None:
     stage = approval.required.stages[approval.stage]
     t.set(approval, reminded_at=t.now, remind_at=times(stage, approval.stage_opened_at, t.now)["remind_at"])
     t.record("hitl.approval.reminded", f"approval:{approval.pk}", title=approval.title)
-    notifications.tell(t, "reminder", approval, part=at.isoformat() if at else "")
+    passed = (at - approval.stage_opened_at).total_seconds() if at else 0
+    said = {"number": sum(after <= passed for after in stage.remind), "of": len(stage.remind)}
+    notifications.tell(t, "reminder", approval, part=at.isoformat() if at else "", **said)
 
 
 def _when(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib.auth import get_user_model
@@ -13,11 +13,13 @@ from django.db.models import Exists, OuterRef, Q
 from hitl import clock
 from hitl.audit import SYSTEM
 from hitl.exceptions import UnknownApproval
-from hitl.models import ApiKey, Approval, Assignment, Decision, people, sql
+from hitl.models import ApiKey, Approval, Assignment, Decision, Delegation, people, sql
 from hitl.models.approvals import ApprovalQuerySet
+from hitl.models.inbox import walk
+from hitl.models.inbox.views import Person
 from hitl.policies.acts import is_operator
 
-Cursor = tuple[datetime, uuid.UUID]
+Cursor = walk.Cursor
 
 
 def inbox(user: Any, *, limit: int = 50, after: Cursor | None = None) -> list[Approval]:
@@ -28,11 +30,36 @@ def inbox(user: Any, *, limit: int = 50, after: Cursor | None = None) -> list[Ap
     """
     if not user.is_active:
         return []
-    own = [user.pk, *people.delegators(user.pk)]
-    found = people.waiting(user.pk, _places(own), own=own, limit=limit, after=after)
-    rows = Approval.objects.filter(pk__in=[pk for pk, _ in found])
-    by_id = {row.pk: row for row in rows.select_related("run__workflow", "step", "requester", "agent_key")}
-    return [by_id[pk] for pk, _ in found]
+    rows = Desk(user).page("me", limit=limit, after=after)
+    return list(rows.select_related("run__workflow", "step", "requester", "agent_key"))
+
+
+class Desk:
+    """The views of one person as pages, samples and bounded counts: whose places they take is read once."""
+
+    def __init__(self, user: Any, *, sees_all: bool = False) -> None:
+        self.who = Person(tuple(people.standing(user.pk)), sees_all)
+
+    def page(
+        self,
+        name: str,
+        *,
+        limit: int,
+        after: Cursor | None = None,
+        until: Cursor | None = None,
+        only: Q | None = None,
+    ) -> ApprovalQuerySet:
+        """The first requests of a view behind `after`, not beyond `until`, that fit `only`."""
+        return walk.rows(walk.Span(name, self.who, after, until, only), limit)
+
+    def edge(self, name: str, *, scan: int, after: Cursor | None = None) -> Cursor | None:
+        """Where a search of so many rows ends (the `after` of the next one); None where it sees all there are."""
+        return walk.edge(walk.Span(name, self.who, after), scan)
+
+    def counts(self, names: Iterable[str], *, most: int) -> dict[str, int]:
+        """How many each view holds, counted as far as `most`; one query."""
+        views = list(names)
+        return dict(zip(views, walk.counts([walk.Span(name, self.who) for name in views], most), strict=True))
 
 
 def cursor_of(approval: Approval) -> Cursor:
@@ -62,29 +89,17 @@ def view(name: str, user: Any) -> ApprovalQuerySet:
     return rows.order_by("-id")
 
 
-def _places(own: list[Any]) -> list[people.Place]:
-    """The person, and those they stand in for who are active, each with their groups."""
-    users = get_user_model().objects.filter(pk__in=own).prefetch_related("groups")
-    return [
-        people.Place(
-            one.pk,
-            tuple(group.pk for group in one.groups.all()),
-            tuple(people.delegators(one.pk)) if one.pk != own[0] else (),
-        )
-        for one in users
-        if one.is_active
-    ]
-
-
-def visible(who: Any) -> ApprovalQuerySet:
-    """All requests this user or key may see."""
+def visible(who: Any, *, at_once: bool = False) -> ApprovalQuerySet:
+    """All requests this user or key may see. `at_once` takes no query of its own: for one row, not for lists."""
     if who is SYSTEM:
         return Approval.objects.all()
     if isinstance(who, ApiKey):
         return Approval.objects.filter(agent_key=who.pk)
     if is_operator(who):
         return Approval.objects.all()
-    return Approval.objects.all().visible_to(who, [who.pk, *people.delegators(who.pk)])
+    given = Delegation.objects.live(clock.now()).filter(to_user=who.pk).values("from_user")
+    users = get_user_model().objects.order_by().filter(Q(pk=who.pk) | Q(pk__in=given)).values("pk")
+    return Approval.objects.all().visible_to(who, users if at_once else [who.pk, *people.delegators(who.pk)])
 
 
 def find_visible(approval: Approval | uuid.UUID | str, who: Any) -> Approval:

@@ -156,7 +156,7 @@ def _open(t: Transition, approval: Approval, candidates: tuple[tuple[Candidate, 
         assignment(approval, stage, candidate, source) for stage, asked in enumerate(candidates) for candidate in asked
     ]
     t.add(*rows)
-    notifications.tell(t, "requested", approval)
+    notifications.tell(t, "requested" if approval.revision == 1 else "revision", approval)
     enough_people(t, approval, [], asked=[row for row in rows if row.stage == 0])
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.utils.translation import gettext_noop as _
+
 from hitl import notifications
 from hitl.audit import SYSTEM, Actor
 from hitl.decisions.quorum import tally
@@ -13,6 +15,8 @@ from hitl.models import Approval, Assignment, Decision, people
 from hitl.policies import resolve
 from hitl.policies.explain import spent
 from hitl.transitions import Transition
+
+_ALONE = _("those who are asked cannot decide it alone")
 
 
 def times(stage: Stage, opened_at: datetime, now: datetime, *, rung: int = 0) -> dict[str, datetime | None]:
@@ -72,7 +76,7 @@ def enough_people(t: Transition, approval: Approval, votes: list[Decision], *, a
         t.record("hitl.approval.fell_back", f"approval:{approval.pk}", title=approval.title, to=names)
         rows += ask_also(t, approval, names, "fallback", rows=rows)
         if asked is None:
-            notifications.tell(t, "escalated", approval, part=f"{approval.stage}:fallback")
+            notifications.tell(t, "escalated", approval, part=f"{approval.stage}:fallback", why=_ALONE)
     if _enough(approval, votes, rows) or approval.unsatisfiable:
         return
     t.set(approval, unsatisfiable=True)
@@ -98,7 +102,8 @@ def climb(t: Transition, approval: Approval, votes: list[Decision], *, actor: Ac
     t.set(approval, **times(stage, approval.stage_opened_at, t.now, rung=approval.rung))
     t.record("hitl.approval.escalated", f"approval:{approval.pk}", actor=actor, title=approval.title, to=names, why=why)
     rows = [row for row in rows if row.ended_at is None] + ask_also(t, approval, names, source)
-    notifications.tell(t, "escalated", approval, part=f"{approval.stage}:{approval.rung}:{source}")
+    by = {} if actor == SYSTEM else {"by": actor.name}
+    notifications.tell(t, "escalated", approval, part=f"{approval.stage}:{approval.rung}:{source}", why=why, **by)
     enough_people(t, approval, votes, asked=rows)
 
 

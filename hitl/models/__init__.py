@@ -8,7 +8,7 @@ Never: rules that need more than one row, status writes, sockets.
 from hitl.models import audit as _audit  # noqa: F401 - registers the tables; only `hitl.audit` may write them
 from hitl.models.approvals import Approval, Assignment, Decision
 from hitl.models.messages import Comment, Event, Feedback, Freeze, StreamChunk, Watch
-from hitl.models.notifications import Notification, ReviewLink
+from hitl.models.notifications import Notification, Preference, Profile, ReviewLink, WebhookEndpoint
 from hitl.models.operations import IdempotencyRecord, SweepMark
 from hitl.models.policies import ApiKey, Delegation, Policy
 from hitl.models.runs import Result, Run, Signal, Step, Workflow
@@ -26,6 +26,8 @@ __all__ = [
     "IdempotencyRecord",
     "Notification",
     "Policy",
+    "Preference",
+    "Profile",
     "Result",
     "ReviewLink",
     "Run",
@@ -34,5 +36,6 @@ __all__ = [
     "StreamChunk",
     "SweepMark",
     "Watch",
+    "WebhookEndpoint",
     "Workflow",
 ]

@@ -14,12 +14,12 @@ from django.db.models import F, Q
 from hitl.definition.canonical import parse
 from hitl.definition.values import Requirement
 from hitl.models.fields import key, known, person, status
+from hitl.models.inbox import indexes as inbox
 from hitl.models.policies import ApiKey
 from hitl.models.runs import Run, Step
 from hitl.states import ApprovalStatus, Verdict
 
 SOURCES = ("policy", "requester", "delegate", "assigned", "escalation", "fallback")
-_SHOWN = Q(due_at__isnull=False)
 
 
 class ApprovalQuerySet(models.QuerySet["Approval"]):
@@ -69,7 +69,7 @@ class ApprovalQuerySet(models.QuerySet["Approval"]):
         the view permission."""
         if user.is_active and user.has_perm("hitl.view_approval"):
             return self
-        users = list(people)
+        users = people if isinstance(people, models.QuerySet) else list(people)
         this = Q(approval=models.OuterRef("pk")) | Q(approval=models.OuterRef("supersedes"))
         asked = Assignment.objects.filter(this).filter(
             Q(user__in=users) | Q(group__in=Group.objects.filter(user__in=users))
@@ -183,6 +183,7 @@ class Approval(models.Model):
             ),
             models.Index(fields=["agent_key"], name="hitl_approval_asked", condition=Q(status="pending")),
             models.Index(fields=["agent_key", "batch"], name="hitl_approval_batch", condition=~Q(batch="")),
+            *inbox.APPROVAL,
         ]
 
     def __str__(self) -> str:
@@ -256,8 +257,7 @@ class Assignment(models.Model):
         ]
         indexes = [
             models.Index(fields=["approval", "stage"], name="hitl_assignment_stage"),
-            models.Index(fields=["user", "due_at", "approval"], name="hitl_assignment_inbox_u", condition=_SHOWN),
-            models.Index(fields=["group", "due_at", "approval"], name="hitl_assignment_inbox_g", condition=_SHOWN),
+            *inbox.ASSIGNMENT,
         ]
 
     def __str__(self) -> str:
@@ -270,7 +270,7 @@ class Decision(models.Model):
     id = key()
     approval = models.ForeignKey(Approval, models.PROTECT, related_name="decisions", db_index=False)
     stage = models.PositiveSmallIntegerField(default=0)
-    actor = person(null=False, blank=False, db_index=True)
+    actor = person(null=False, blank=False)
     for_user = person()
     assignment = models.ForeignKey(
         Assignment, models.PROTECT, null=True, blank=True, related_name="+", db_index=False, help_text="who was asked"
@@ -294,6 +294,7 @@ class Decision(models.Model):
             ),
             models.CheckConstraint(name="hitl_decision_verdict", condition=Q(verdict__in=Verdict.values)),
         ]
+        indexes = inbox.DECISION
 
     def __str__(self) -> str:
         return f"{self.verdict} by {self.actor_id}"

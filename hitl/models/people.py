@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable
-from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -15,7 +14,7 @@ from django.contrib.auth import get_user_model
 from django.db import connection
 
 from hitl.models.approvals import Approval, Assignment
-from hitl.models.driver import as_datetime, execute, now_sql, on_postgres, uuid_param
+from hitl.models.driver import execute, now_sql, on_postgres, uuid_param
 from hitl.states import ApprovalStatus
 
 
@@ -41,13 +40,16 @@ def asked(approval_id: uuid.UUID, stage: int, user_id: Any) -> Asked:
     return Asked(bool(active), direct, bool(later), bool(stands_in))
 
 
-def places(approval_id: uuid.UUID, stage: int, user_id: Any) -> list[tuple[Any, Any]]:
+def places(approval_id: uuid.UUID, stage: int, user_id: Any, barred: Iterable[Any] = ()) -> list[tuple[Any, Any]]:
     """Everybody whose place came to this person, and by which assignment they are asked at this stage themselves: None
-    where they are not, or are deactivated."""
+    where they are not, are deactivated, or are one of the `barred` or stand in for one."""
     now, params = now_sql()
-    pk = uuid_param(approval_id)
-    rows = execute(_places_sql(now), [pk, stage, user_id, *params, *params, pk, stage, user_id])
-    return [(row[0], row[1] if row[2] else None) for row in rows]
+    pk, without = uuid_param(approval_id), list(barred)
+    rows = execute(
+        _places_sql(now, len(without)),
+        [pk, stage, *([*params, *params, *without] if without else []), user_id, *params, *params, pk, stage, user_id],
+    )
+    return [(row[0], row[1] if row[2] and row[0] not in without else None) for row in rows]
 
 
 def delegators(user_id: Any) -> list[Any]:
@@ -68,7 +70,7 @@ def standing_in(users: Iterable[Any]) -> set[Any]:
         return set()
     now, params = now_sql()
     rows = execute(
-        f"SELECT to_user_id FROM hitl_delegation WHERE from_user_id IN ({_marks(given)}) "  # noqa: S608
+        f"SELECT to_user_id FROM hitl_delegation WHERE from_user_id IN ({marks(given)}) "  # noqa: S608
         f"AND revoked_at IS NULL AND starts_at <= {now} AND ends_at > {now}",
         [*given, *params, *params],
     )
@@ -81,12 +83,12 @@ def reachable(users: Iterable[Any], groups: Iterable[Any], without: Iterable[Any
     named, grouped, left_out = list(users), list(groups), list(without)
     parts = []
     if named:
-        parts.append(f"u.{key} IN ({_marks(named)})")
+        parts.append(f"u.{key} IN ({marks(named)})")
     if grouped and members:
-        parts.append(f"u.{key} IN (SELECT g.{own} FROM {members} g WHERE g.{other} IN ({_marks(grouped)}))")  # noqa: S608
+        parts.append(f"u.{key} IN (SELECT g.{own} FROM {members} g WHERE g.{other} IN ({marks(grouped)}))")  # noqa: S608
     if not parts:
         return []
-    excluded = f"AND u.{key} NOT IN ({_marks(left_out)}) " if left_out else ""
+    excluded = f"AND u.{key} NOT IN ({marks(left_out)}) " if left_out else ""
     taken = [*named, *(grouped if members else []), *left_out]
     rows = execute(
         f"SELECT u.{key} FROM {table} u WHERE ({' OR '.join(parts)}) AND {active} {excluded}LIMIT %s",  # noqa: S608
@@ -120,80 +122,44 @@ def show(approval: Approval, fresh: Iterable[Any] = ()) -> tuple[str, list[Any]]
 
 class Place(NamedTuple):
     """Somebody whose requests a person may decide, themselves above all, with the groups they are in and whose requests
-    (`own`) they may not decide."""
+    (`own`) they may not decide. Nobody decides in the place of who is not active."""
 
     user: Any
-    groups: tuple[Any, ...]
+    groups: tuple[Any, ...] = ()
     own: tuple[Any, ...] = ()
+    active: bool = True
 
 
-def waiting(
-    user_id: Any, places: Iterable[Place], *, own: Iterable[Any], limit: int, after: tuple[datetime, uuid.UUID] | None
-) -> list[tuple[uuid.UUID, datetime]]:
-    """A page of what waits for a person: ids and deadlines, due soonest first.
-
-    One ordered walk a place and group, each stopped at the page's length, merged: the cost does not grow with what
-    lies behind. Left out are what one of `own` asked for or wrote, and what is voted on already.
-    """
-    walks = [_walk(*_handed(user_id), user_id, list(own), limit, after)]
-    for place in places:
-        for column, principal in [("user_id", place.user), *(("group_id", group) for group in place.groups)]:
-            direct = f"a.{column} = %s AND a.for_user_id IS NULL"
-            direct += "" if place.user == user_id else " AND a.source <> 'requester'"
-            theirs = list(dict.fromkeys([*own, *place.own]))
-            walks.append(_walk(direct, [principal], "%s", [place.user], user_id, theirs, limit, after))
+def standing(user_id: Any) -> list[Place]:
+    """A person's own place, then those of everybody they stand in for by a delegation in force; one query."""
+    table, key, active, members, own, other = _names()
+    now, params = now_sql()
+    live = f"revoked_at IS NULL AND starts_at <= {now} AND ends_at > {now}"
+    group, joined = (f"g.{other}", f"LEFT JOIN {members} g ON g.{own} = u.{key} ") if members else ("NULL", "")
     rows = execute(
-        f"SELECT DISTINCT approval_id, due_at FROM ({' UNION ALL '.join(text for text, _ in walks)}) w "  # noqa: S608
-        "ORDER BY due_at, approval_id LIMIT %s",
-        [*(value for _, params in walks for value in params), limit],
+        f"SELECT u.{key}, {active}, {group}, d.from_user_id FROM {table} u {joined}"  # noqa: S608
+        f"LEFT JOIN hitl_delegation d ON d.to_user_id = u.{key} AND {live} WHERE u.{key} = %s "
+        f"OR u.{key} IN (SELECT from_user_id FROM hitl_delegation WHERE to_user_id = %s AND {live})",
+        [*params, *params, user_id, user_id, *params, *params],
     )
-    return [(_id(row[0]), as_datetime(row[1])) for row in rows]
+    found: dict[Any, tuple[bool, dict[Any, None], dict[Any, None]]] = {}
+    for user, is_active, its_group, giver in rows:
+        _, groups, givers = found.setdefault(user, (bool(is_active), {}, {}))
+        groups |= {} if its_group is None else {its_group: None}
+        givers |= {} if giver is None else {giver: None}
+    told = [Place(user, tuple(groups), tuple(givers), is_active) for user, (is_active, groups, givers) in found.items()]
+    return sorted(told, key=lambda place: place.user != user_id) or [Place(user_id, active=False)]
 
 
-def _handed(user_id: Any) -> tuple[str, list[Any], str, list[Any]]:
-    """What was handed over to a person by somebody who is active and still asked."""
+def handed() -> str:
+    """Whether an assignment `a` was handed over by somebody who is active and still asked."""
     table, key, active, _, _, _ = _names()
     return (
-        "a.user_id = %s AND a.for_user_id IS NOT NULL AND EXISTS (SELECT 1 FROM hitl_assignment b "  # noqa: S608
+        "a.for_user_id IS NOT NULL AND EXISTS (SELECT 1 FROM hitl_assignment b "  # noqa: S608
         f"JOIN {table} f ON f.{key} = a.for_user_id WHERE b.approval_id = a.approval_id AND b.stage = a.stage "
         f"AND b.ended_at IS NULL AND b.for_user_id IS NULL AND {active.replace('u.', 'f.')} "
-        f"AND (b.user_id = f.{key} OR {_member('f').replace('a.group_id', 'b.group_id')}))",
-        [user_id],
-        "a.for_user_id",
-        [],
+        f"AND (b.user_id = f.{key} OR {_member('f').replace('a.group_id', 'b.group_id')}))"
     )
-
-
-def _walk(
-    where: str,
-    params: list[Any],
-    place: str,
-    place_params: list[Any],
-    user_id: Any,
-    own: list[Any],
-    limit: int,
-    after: tuple[datetime, uuid.UUID] | None,
-) -> tuple[str, list[Any]]:
-    """One walk along an inbox index. Nobody votes twice, and nobody's place is used twice."""
-    beyond = ""
-    if after is not None:
-        beyond = "AND (a.due_at, a.approval_id) > (%s, %s) "
-        params = [*params, connection.ops.adapt_datetimefield_value(after[0]), uuid_param(after[1])]
-    owned = _marks(own)
-    authors = " OR ".join(["p.authors LIKE %s"] * len(own))
-    text = (
-        f"SELECT * FROM (SELECT a.approval_id, a.due_at FROM hitl_assignment a WHERE a.due_at IS NOT NULL AND {where} "  # noqa: S608
-        f"{beyond}AND NOT EXISTS (SELECT 1 FROM hitl_decision d WHERE d.approval_id = a.approval_id "
-        f"AND d.withdrawn_at IS NULL AND (d.actor_id = %s OR d.actor_id = {place} OR d.for_user_id = {place})) "
-        "AND EXISTS (SELECT 1 FROM hitl_approval p WHERE p.id = a.approval_id "
-        f"AND (p.edited_by_id IS NULL OR p.edited_by_id NOT IN ({owned})) "
-        f"AND NOT (p.prevent_self_review AND (COALESCE(p.requester_id IN ({owned}), false) "
-        f"OR COALESCE(p.on_behalf_of_id IN ({owned}), false) OR {authors} "
-        f"OR EXISTS (SELECT 1 FROM hitl_apikey k WHERE k.id = p.agent_key_id AND k.owner_user_id IN ({owned}))))) "
-        "ORDER BY a.due_at, a.approval_id LIMIT %s) x"
-    )
-    voted = [user_id, *place_params, *place_params]
-    return text, [*params, *voted, *own, *own, *own, *(f"%,{user},%" for user in own), *own, limit]
 
 
 @lru_cache(maxsize=4)
@@ -213,17 +179,23 @@ def _asked_sql(now: str) -> str:
     )
 
 
-@lru_cache(maxsize=4)
-def _places_sql(now: str) -> str:
+@lru_cache(maxsize=32)
+def _places_sql(now: str, barred: int) -> str:
     table, key, active, _, _, _ = _names()
     asked = (
         "(SELECT min(a.id) FROM hitl_assignment a WHERE a.approval_id = %s AND a.stage = %s AND a.ended_at IS NULL "  # noqa: S608
         f"AND a.for_user_id IS NULL AND (a.user_id = f.{key} OR {_member('f')}))"
     )
+    live = f"d.revoked_at IS NULL AND d.starts_at <= {now} AND d.ends_at > {now}"
+    free = active.replace("u.", "f.")
+    if barred:
+        free += (
+            f" AND NOT EXISTS (SELECT 1 FROM hitl_delegation d WHERE d.to_user_id = f.{key} AND {live} "  # noqa: S608
+            f"AND d.from_user_id IN ({marks([None] * barred)}))"
+        )
     return (
-        f"SELECT f.{key}, {asked}, {active.replace('u.', 'f.')} FROM {table} f WHERE f.{key} IN ("  # noqa: S608
-        "SELECT d.from_user_id FROM hitl_delegation d WHERE d.to_user_id = %s AND d.revoked_at IS NULL "
-        f"AND d.starts_at <= {now} AND d.ends_at > {now} UNION "
+        f"SELECT f.{key}, {asked}, {free} FROM {table} f WHERE f.{key} IN ("  # noqa: S608
+        f"SELECT d.from_user_id FROM hitl_delegation d WHERE d.to_user_id = %s AND {live} UNION "
         "SELECT h.for_user_id FROM hitl_assignment h WHERE h.approval_id = %s AND h.stage = %s AND h.ended_at IS NULL "
         "AND h.user_id = %s AND h.for_user_id IS NOT NULL)"
     )
@@ -250,9 +222,6 @@ def _names() -> tuple[str, str, str, str, str, str]:
     )  # fmt: skip
 
 
-def _marks(values: list[Any]) -> str:
+def marks(values: list[Any]) -> str:
+    """A placeholder for each."""
     return ", ".join(["%s"] * len(values))
-
-
-def _id(value: Any) -> uuid.UUID:
-    return value if isinstance(value, uuid.UUID) else uuid.UUID(value)

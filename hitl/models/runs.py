@@ -177,6 +177,7 @@ class Step(models.Model):
             models.Index(fields=["queue", "ready_at"], name="hitl_step_ready", condition=Q(status="ready")),
             models.Index(fields=["wake_at"], name="hitl_step_wake", condition=Q(status="waiting")),
             models.Index(fields=["lease_expires_at"], name="hitl_step_lease", condition=Q(status="running")),
+            models.Index(fields=["id"], name="hitl_step_uncertain", condition=Q(status="uncertain")),
         ]
 
     def __str__(self) -> str:

@@ -5,8 +5,22 @@ May call: `transitions` (outbox rows join its writes), `policies` (who a name is
 Never: decide anything; a socket inside a transaction.
 """
 
-from hitl.notifications.deliver import deliver
+from hitl.notifications.channels.net import check_url
+from hitl.notifications.channels.webhook import callback_secret
+from hitl.notifications.deliver import PEOPLE, PROGRAMS, deliver, deliver_hooks
 from hitl.notifications.links import Link, find_link, issue_link, mark_used
 from hitl.notifications.outbox import tell
 
-__all__ = ["Link", "deliver", "find_link", "issue_link", "mark_used", "tell"]
+__all__ = [
+    "PEOPLE",
+    "PROGRAMS",
+    "Link",
+    "callback_secret",
+    "check_url",
+    "deliver",
+    "deliver_hooks",
+    "find_link",
+    "issue_link",
+    "mark_used",
+    "tell",
+]

@@ -1,45 +1,89 @@
 """Delivering what is in the outbox: take a row for a while, send outside any transaction, then mark it.
 
 A worker that dies between sending and marking leaves the row to be tried again: at most one message too many, and the
-attempts on the row say so.
+attempts on the row say so. People and programs are delivered by tasks of their own, so that an endpoint that hangs
+keeps no mail waiting.
 """
 
 from __future__ import annotations
 
 import logging
 import random
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
-from django.contrib.auth import get_user_model
-from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F
 
-from hitl import clock
+from hitl import clock, dispatch
+from hitl.audit import SYSTEM
 from hitl.conf import conf
 from hitl.crashpoints import crashpoint
 from hitl.exceptions import HitlError
-from hitl.models import Approval, Assignment, Decision, Delegation, Notification
-from hitl.notifications.channels import email
-from hitl.policies import own_people, resolve
+from hitl.models import Notification, WebhookEndpoint
+from hitl.notifications import digests
+from hitl.notifications.channels import CHANNELS, Undelivered
+from hitl.notifications.endpoints import disable_endpoint
+from hitl.notifications.kinds import KINDS
+from hitl.notifications.spread import spread
 from hitl.states import ApprovalStatus, NotificationStatus
 from hitl.transitions import move_notification
 
 log = logging.getLogger(__name__)
 
+PEOPLE = ("", "email", "digest")
+PROGRAMS = ("webhook", "callback", "slack")
 _HOLD = timedelta(minutes=5)  # how long a taken row is left alone
-_FOR_OPERATORS = "unsatisfiable"
-_INFO = "info"  # tells people and asks nothing
-_MODEL_BACKEND = "django.contrib.auth.backends.ModelBackend"
-_FIRST_RETRY = 30
-_LONGEST_RETRY = 3600
+_MANY = 8  # programs are called so many at a time
+_LANES = 4  # and the same one so many
+_PATIENCE = timedelta(days=5)  # then an endpoint that never answers is turned off
+_MAIL_RETRY = [30.0 * 2**n for n in range(7)]
+# Standard Webhooks: at once, then over three days.
+_HOOK_RETRY = [5.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 50400.0, 72000.0, 86400.0]
 
 
 def deliver(limit: int = 200) -> int:
-    """Deliver up to `limit` notices that are due; returns how many left the outbox."""
-    now = clock.now()
-    due = Notification.objects.due(now).select_related("approval__run__workflow", "run__workflow", "recipient")[:limit]
-    return sum(_one(row) for row in list(due) if _take(row))
+    """Deliver up to `limit` notices to people that are due, and find out who is meant; returns how many left the
+    outbox."""
+    return sum(_one(row) for row in _taken(PEOPLE, limit))
+
+
+def deliver_hooks(limit: int = 64) -> int:
+    """Deliver up to `limit` notices to programs that are due, some at a time; returns how many left the outbox."""
+    lines: dict[Any, list[Notification]] = {}
+    for row in _taken(PROGRAMS, limit):
+        if not _dropped(row):
+            lines.setdefault(_place(row), []).append(row)
+    lanes = [rows[lane::_LANES] for lane in range(_LANES) for rows in lines.values()]
+    with ThreadPoolExecutor(_MANY) as pool:
+        told = list(pool.map(_try_each, lanes))
+    return sum(_settle(row, error) for lane in told for row, error in lane)
+
+
+def _place(row: Notification) -> Any:
+    """Where it goes: what hangs there keeps waiting what goes to the same place alone."""
+    if row.endpoint_id is not None:
+        return row.endpoint_id
+    return urlsplit(row.approval.callback_url).netloc if row.channel == "callback" and row.approval else row.channel
+
+
+def _try_each(rows: list[Notification]) -> list[tuple[Notification, Exception | None]]:
+    """One after the other to the same place; once nobody answers there, the others fail with the first."""
+    told: list[tuple[Notification, Exception | None]] = []
+    down: Exception | None = None
+    for row in rows:
+        error = down or _try(row)
+        down = error if isinstance(error, OSError) else None
+        told.append((row, error))
+    return told
+
+
+def _taken(channels: Iterable[str], limit: int) -> list[Notification]:
+    related = ("approval__run__workflow", "run__workflow", "recipient", "endpoint")
+    due = Notification.objects.due(clock.now(), channels).select_related(*related)[:limit]
+    return [row for row in list(due) if _take(row)]
 
 
 def _take(row: Notification) -> bool:
@@ -53,115 +97,127 @@ def _take(row: Notification) -> bool:
 
 
 def _one(row: Notification) -> int:
-    approval = row.approval
-    if row.kind != _INFO and (approval is None or approval.status != ApprovalStatus.PENDING):
-        return int(_move(row, NotificationStatus.DROPPED, last_error="the request is closed"))
-    if row.recipient is None:
+    if not row.channel:
         return _to_all(row)
-    if not row.recipient.is_active:
-        return int(_move(row, NotificationStatus.DROPPED, last_error="this person is deactivated"))
-    return _send(row, row.recipient)
+    if row.channel != "digest" and _dropped(row):
+        return 1
+    return _digest(row) if row.channel == "digest" else _settle(row, _try(row))
 
 
-def _send(row: Notification, person: Any) -> int:
+def _digest(row: Notification) -> int:
+    """What waits for one person, in one mail: all of it arrived, or none."""
+    rows = [one for one in (row, *(one for one in list(digests.others(row)) if _take(one))) if not _dropped(one)]
+    error = None
     try:
-        asks = row.approval if row.kind != _INFO else None
-        sent = email.send_info(row, person) if asks is None else email.send(row.kind, asks, person)
+        digests.send(rows)
+        crashpoint("after_send")
+    except Exception as failed:
+        error = failed
+    return sum(_settle(one, error) for one in rows)
+
+
+def _dropped(row: Notification) -> bool:
+    """What asks for a decision is pointless when there is none to take; what happened stays true."""
+    why = ""
+    asks = not KINDS[row.kind].ends and row.channel not in ("webhook", "callback")
+    if asks and (row.approval is None or row.approval.status != ApprovalStatus.PENDING):
+        why = "the request is closed"
+    elif row.recipient is not None and not row.recipient.is_active:
+        why = "this person is deactivated"
+    elif row.recipient is not None and not row.recipient.email:
+        why = "this person has no mail address"
+    elif row.endpoint is not None and row.endpoint.disabled_at is not None:
+        why = "the endpoint is disabled"
+    return bool(why) and _move(row, NotificationStatus.DROPPED, last_error=why)
+
+
+def _try(row: Notification) -> Exception | None:
+    """Send, without a word to the database; the error, if there was one."""
+    try:
+        row.remote = CHANNELS[row.channel].send(row) or row.remote
         crashpoint("after_send")
     except Exception as error:
+        return error
+    return None
+
+
+def _settle(row: Notification, error: Exception | None) -> int:
+    """Mark what came of it."""
+    if error is not None:
         return _failed(row, error)
-    if not sent:
-        return int(_move(row, NotificationStatus.DROPPED, last_error="this person has no mail address"))
-    return int(_move(row, NotificationStatus.SENT, sent_at=clock.now(), last_error=""))
+    if row.endpoint is not None and row.endpoint.failing_since is not None:
+        WebhookEndpoint.objects.filter(pk=row.endpoint.pk).update(failing_since=None)
+    return int(_move(row, NotificationStatus.SENT, sent_at=clock.now(), last_error="", remote=row.remote))
 
 
 def _to_all(row: Notification) -> int:
-    """A row for everybody: find out who that is. A name that nobody has is tried again, since it may be corrected."""
-    if row.approval is not None:
-        return int(_spread(row, operators() if row.kind == _FOR_OPERATORS else recipients(row.approval)))
+    """Find out who is meant, and send to the people in the same pass. A name that nobody has is tried again, since it
+    may be corrected."""
+    if not KINDS[row.kind].ends and (row.approval is None or row.approval.status != ApprovalStatus.PENDING):
+        return int(_move(row, NotificationStatus.DROPPED, last_error="the request is closed"))
     try:
-        people = informed(row)
+        rows = spread(row)
     except HitlError as error:
         return _failed(row, error)
-    if not any(person.email for person in people):
-        return int(_move(row, NotificationStatus.DROPPED, last_error="nobody who is to be told has a mail address"))
-    return int(_spread(row, people))
-
-
-def _spread(row: Notification, people: list[Any]) -> bool:
-    """Turn a row for everybody into one a person, then deliver those in the same pass of the outbox."""
-    now = clock.now()
-    rows = [
-        Notification(
-            approval=row.approval,
-            run=row.run,
-            kind=row.kind,
-            payload=row.payload,
-            recipient=person,
-            channel="email",
-            dedupe_key=f"{row.dedupe_key if row.approval else f'{row.kind}:{row.pk}'}:{person.pk}",
-            created_at=now,
-            next_attempt_at=now,
-        )
-        for person in people
-    ]
-    with transaction.atomic():
-        Notification.objects.bulk_create(rows, ignore_conflicts=True)
-        done = _move(row, NotificationStatus.SENT, sent_at=now)
-    for person in rows:
-        if _take(person):
-            _one(person)
-    return done
-
-
-def operators() -> list[Any]:
-    """Those who are told when nobody else can help: active people with the permission to operate."""
-    found = get_user_model().objects.with_perm("hitl.operate", backend=_MODEL_BACKEND)
-    return list(found.filter(is_active=True).order_by("pk"))
-
-
-def recipients(approval: Approval) -> list[Any]:
-    """The people asked at this stage: active, each once over all groups, with those who stand in
-    for them, never those whose own request it is."""
-    asked = Assignment.objects.filter(approval=approval.pk, stage=approval.stage, ended_at=None)
-    handed = Delegation.objects.live(clock.now()).filter(
-        Q(from_user__in=asked.values("user")) | Q(from_user__groups__in=asked.values("group"))
-    )
-    places = Q(pk__in=asked.values("user")) | Q(groups__in=asked.values("group")) | Q(pk__in=handed.values("to_user"))
-    return list(
-        get_user_model().objects.filter(places, is_active=True).exclude(pk__in=_own(approval)).order_by("pk").distinct()
-    )
-
-
-def informed(row: Notification) -> list[Any]:
-    """The people a notice names, by themselves or by their groups: active, each once. Raises UnknownReviewer."""
-    asked = resolve((row.payload or {}).get("reviewers") or ())
-    users = [candidate.user_id for candidate in asked if candidate.user_id is not None]
-    groups = [candidate.group_id for candidate in asked if candidate.group_id is not None]
-    people = get_user_model().objects.filter(is_active=True)
-    return list(people.filter(Q(pk__in=users) | Q(groups__in=groups)).order_by("pk").distinct())
-
-
-def _own(approval: Approval) -> list[Any]:
-    """Those who may not decide, because the request is theirs or their vote is cast: a mail would lead them astray."""
-    own = own_people(approval) if approval.prevent_self_review else set()
-    votes = Decision.objects.filter(approval=approval.pk, withdrawn_at=None).values_list("actor", "for_user")
-    voted = {user for pair in votes for user in pair}
-    return list((own | voted | {approval.edited_by_id}) - {None})
+    for one in rows:
+        if one.channel in PEOPLE and _take(one):
+            _one(one)
+    if any(one.channel in PROGRAMS for one in rows):
+        dispatch.ring_hooks()
+    return 1
 
 
 def _failed(row: Notification, error: Exception) -> int:
-    """Try again later, a little further apart each time; dead after so many attempts."""
+    """Try again later, further apart each time; dead after so many attempts, or where it will never do."""
     told = f"{type(error).__name__}: {error}"[:1000]
     log.warning("notification %s failed (attempt %s): %s", row.pk, row.attempts, told)
-    if row.attempts >= conf.MAIL_ATTEMPTS:
-        _move(row, NotificationStatus.DEAD, last_error=told)
+    never = isinstance(error, Undelivered) and error.permanent
+    waits = _HOOK_RETRY if row.channel in PROGRAMS else _MAIL_RETRY
+    most = len(waits) + 1 if row.channel in PROGRAMS else conf.MAIL_ATTEMPTS
+    if row.endpoint is not None:
+        _endpoint_failed(row.endpoint, error)
+    if never or row.attempts >= most:
+        _bury(row, told)
         return 0
-    wait = min(_FIRST_RETRY * 2 ** (row.attempts - 1), _LONGEST_RETRY) * random.uniform(0.75, 1.25)  # noqa: S311
+    wait = waits[min(row.attempts, len(waits)) - 1] * random.uniform(0.75, 1.25)  # noqa: S311
+    if isinstance(error, Undelivered) and error.retry_after is not None:
+        wait = max(wait, error.retry_after)
     Notification.objects.filter(pk=row.pk).update(
         last_error=told, next_attempt_at=clock.now() + timedelta(seconds=wait)
     )
     return 0
+
+
+def _bury(row: Notification, told: str) -> None:
+    """Nothing more is tried, and operators are told; not of a message that was to tell them that."""
+    if not _move(row, NotificationStatus.DEAD, last_error=told) or row.kind == "dead":
+        return
+    payload = {"channel": row.channel, "to": str(row.endpoint or row.recipient or row.channel), "error": told}
+    _tell_operators(payload, f"dead:{row.pk}:{row.attempts}", approval=row.approval, run=row.run)
+
+
+def _tell_operators(payload: dict[str, Any], key: str, **about: Any) -> None:
+    now = clock.now()
+    row = Notification(
+        kind="dead", payload=payload, dedupe_key=key, created_at=now, next_attempt_at=now, **about
+    )  # fmt: skip
+    Notification.objects.bulk_create([row], ignore_conflicts=True)
+    dispatch.ring_delivery()
+
+
+def _endpoint_failed(endpoint: WebhookEndpoint, error: Exception) -> None:
+    """Remember since when it fails; one that says it is gone, or has failed for days, is turned off, and operators are
+    told."""
+    now = clock.now()
+    WebhookEndpoint.objects.filter(pk=endpoint.pk, failing_since=None).update(failing_since=now)
+    why = ""
+    if isinstance(error, Undelivered) and error.gone:
+        why = "it answered 410: gone"
+    elif endpoint.failing_since is not None and now - endpoint.failing_since >= _PATIENCE:
+        why = f"it failed for {_PATIENCE.days} days"
+    if why and disable_endpoint(endpoint, actor=SYSTEM, why=why):
+        payload = {"channel": "webhook", "to": str(endpoint), "error": f"the endpoint is turned off: {why}"}
+        _tell_operators(payload, f"off:{endpoint.pk}:{now.isoformat()}")
 
 
 def _move(row: Notification, to: NotificationStatus, **fields: Any) -> bool:

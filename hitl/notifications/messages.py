@@ -9,8 +9,10 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 
 from hitl.audit import Actor
+from hitl.conf import conf
 from hitl.definition.text import one_line
 from hitl.models import Approval, Notification
+from hitl.notifications.kinds import KINDS
 from hitl.policies.acts import silence
 
 _QUIET = ("high", "critical")
@@ -31,9 +33,29 @@ class Message:
     html: str
 
 
-def message(kind: str, approval: Approval, *, link: str) -> Message:
-    """The message of one notice kind to one person; at high and critical risk it carries no arguments."""
-    context: dict[str, Any] = {
+def message(row: Notification, *, link: str) -> Message:
+    """The message of a notice to one person; at high and critical risk it carries no arguments."""
+    if row.kind == "info":
+        told = {name: str((row.payload or {}).get(name) or "") for name in ("title", "impact", "description")}
+        return _rendered("info", {**told, "workflow": row.run.workflow.title if row.run is not None else ""})
+    approval, asks = row.approval, KINDS[row.kind].to == "reviewers" or row.kind == "unsatisfiable"
+    if approval is None or not asks:
+        return _rendered("notice", _happened(row, link))
+    return _rendered("question" if approval.kind == "question" else "requested", _asked(row.kind, approval, link))
+
+
+def digest(rows: list[Notification]) -> Message:
+    """Several notices of one person in one mail: those that ask for a decision first, by their deadline."""
+    asking = [row for row in rows if row.approval is not None and not KINDS[row.kind].ends]
+    asking.sort(key=lambda row: row.approval.expires_at)  # type: ignore[union-attr]
+    seen = {id(row) for row in asking}
+    news = [_happened(row, "") for row in rows if id(row) not in seen]
+    inbox = str(conf.BASE_URL).rstrip("/") + "/review/"
+    return _rendered("digest", {"asking": [row.approval for row in asking], "news": news, "link": inbox})
+
+
+def _asked(kind: str, approval: Approval, link: str) -> dict[str, Any]:
+    return {
         "approval": approval,
         "link": link,
         "shown": approval.risk not in _QUIET,
@@ -46,13 +68,22 @@ def message(kind: str, approval: Approval, *, link: str) -> Message:
         "asks": requester_name(approval),
         "lead": LEADS.get(kind, ""),
     }
-    return _rendered("question" if approval.kind == "question" else "requested", context)
 
 
-def info_message(row: Notification) -> Message:
-    """What a notice that asks nothing says: the agent's words, marked as such, and no link to decide anything."""
-    told = {name: str((row.payload or {}).get(name) or "") for name in ("title", "impact", "description")}
-    return _rendered("info", {**told, "workflow": row.run.workflow.title if row.run is not None else ""})
+def _happened(row: Notification, link: str) -> dict[str, Any]:
+    payload = row.payload or {}
+    return {
+        "kind": row.kind,
+        "words": KINDS[row.kind].words,
+        "approval": row.approval,
+        "run": row.run,
+        "workflow": row.run.workflow.title if row.run is not None else "",
+        "step": payload.get("step", ""),
+        "text": payload.get("text", ""),
+        "error": payload.get("error", ""),
+        "to": payload.get("to", ""),
+        "link": link,
+    }
 
 
 def _rendered(name: str, context: dict[str, Any]) -> Message:

@@ -8,22 +8,19 @@ from hitl.models import Approval, Notification
 from hitl.transitions import Transition
 
 
-def tell(t: Transition, kind: str, approval: Approval, *, part: str = "", to: Any = None) -> None:
+def tell(t: Transition, kind: str, approval: Approval, *, part: str = "", to: Any = None, **said: Any) -> None:
     """Tell everybody concerned by this approval, or one person: one row now, one a person when it is delivered.
 
-    `part` tells apart what may be said several times: the stage, the rung, the moment.
+    `part` tells apart what may be said several times: the stage, the rung, the moment; `said` is for its words.
     """
-    told = {"title": approval.title, "impact": approval.impact, "description": approval.description}
+    if kind == "info":
+        said |= {"title": approval.title, "impact": approval.impact, "description": approval.description}
     row = Notification(
         approval=approval,
-        run=t.run if kind == "info" else None,
+        run=t.run,
         kind=kind,
         recipient=to,
-        channel="" if to is None else "email",
-        payload=told if kind == "info" else None,
+        payload=said or None,
         dedupe_key=":".join(filter(None, [kind, str(approval.pk), part, "" if to is None else str(to.pk)])),
-        created_at=t.now,
-        next_attempt_at=t.now,
     )
-    t.add(row)
-    t.ring_delivery()
+    t.tell(row, f"approval:{approval.pk}")

@@ -15,7 +15,7 @@ from hitl import clock, dispatch
 from hitl.engine.start import forget_rows
 from hitl.exceptions import UnknownReviewer
 from hitl.models import Approval, triggers
-from hitl.notifications.deliver import recipients
+from hitl.notifications.audience import recipients
 from hitl.policies.requirements import resolve
 from hitl.transitions import definition_of
 

@@ -47,7 +47,7 @@ def make(alice: Any, bob: Any, carol: Any, work: Any) -> Any:
 
     def build(args: Any = None, *, requester: Any = None, **options: Any) -> Approval:
         words = {"title": "Do it", "impact": "It is done", "type": "do"}
-        names = ("title", "impact", "description", "target", "reversible")
+        names = ("title", "impact", "description", "target", "type", "reversible")
         words |= {name: options.pop(name) for name in names if name in options}
         flow = Workflow(f"gate-{next(made)}")
         flow.step(lambda ctx: Action(args if args is not None else {"n": 1}, **words), name="draft")

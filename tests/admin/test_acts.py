@@ -149,7 +149,7 @@ def test_claiming_and_releasing(ladder: Approval, bob: Any, carol: Any, root: An
     response = do(bob, ladder, "claim")
     assert (response.status_code, response["Location"]) == (302, page_of(ladder))
     assert fresh(ladder).claimed_by == bob
-    assert "claimed by bob" in browse(carol).get(page_of(ladder)).content.decode()
+    assert "Claimed by bob" in browse(carol).get(page_of(ladder)).content.decode()
     with nothing_written(REFUSED):
         assert "Somebody else is at it" in do(carol, ladder, "claim").content.decode()
     assert "release" not in offered(carol, ladder)
@@ -195,7 +195,7 @@ def test_a_wrong_person_is_said_beside_the_field_and_the_reason_stays(
     text = response.content.decode()
     assert re.search(rf'id="error_delegate_to">[^<]*{words}', text)
     assert 'value="because &lt;so&gt;"' in text
-    assert "<details open><summary>Delegate</summary>" in text
+    assert '<details class="act" open><summary>Delegate</summary>' in text
 
 
 def test_nobody_learns_names_by_an_act_that_is_not_theirs(ladder: Approval, alice: Any) -> None:
@@ -263,7 +263,7 @@ def test_saying_something_also_after_the_end(ladder: Approval, alice: Any, bob: 
     assert do(bob, ladder, "comment", text="Good.").status_code == 302
     assert [row.author for row in Comment.objects.order_by("pk")] == [alice, bob]
     text = browse(bob).get(page_of(ladder)).content.decode()
-    assert "<p>What for?<br>&lt;script&gt;</p>" in text.replace("\n", "").replace("⟦U+000D⟧", "")
+    assert re.search("<p>What for\\?(<span[^>]*>U[+]000D</span>)?<br>&lt;script&gt;</p>", text.replace("\n", ""))
 
 
 @pytest.mark.parametrize(("text", "lines"), [("", ()), ("  ", ()), ("\0", ()), ("x" * 20_000, (REFUSED,))])

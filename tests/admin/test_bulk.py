@@ -25,10 +25,11 @@ def look(who: Any, *approvals: Any, verdict: str = "approve") -> str:
 
 
 def hidden(text: str) -> dict[str, Any]:
-    """What the form of the pre-flight page carries."""
+    """What the form of the pre-flight page carries, and the number of rows where it wants it typed."""
     pairs = re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]+)">', text)
     found: dict[str, Any] = {"id": [value for name, value in pairs if name == "id"]}
-    return found | {name: value for name, value in pairs if name not in ("id", "csrfmiddlewaretoken")}
+    found |= {name: value for name, value in pairs if name not in ("id", "csrfmiddlewaretoken")}
+    return found | ({"count": len(found["id"])} if 'name="count"' in text else {})
 
 
 def status(approval: Approval) -> str:
@@ -43,9 +44,9 @@ def three(make: Any) -> list[Approval]:
 
 def test_the_inbox_lets_choose_what_can_be_decided_together(three: list[Approval], bob: Any) -> None:
     text = browse(bob).get(INBOX).content.decode()
-    assert f'<form method="get" action="{BULK}">' in text
+    assert f'<form id="together" class="together" method="get" action="{BULK}">' in text
     for approval in three:
-        assert f'<input type="checkbox" name="id" value="{approval.pk}">' in text
+        assert f'<input type="checkbox" form="together" name="id" value="{approval.pk}">' in text
     assert 'type="checkbox"' not in browse(bob).get(INBOX, {"view": "all"}).content.decode()
 
 
@@ -83,10 +84,27 @@ def test_rejecting_together_needs_the_comment_that_one_would_need(three: list[Ap
     with nothing_written():
         response = post(client, BULK, {**hidden(text), "comment": "  "})
     assert response.status_code == 422
-    assert 'id="error-comment">Say why' in response.content.decode()
+    assert 'href="#id_comment">Say why' in response.content.decode()
     text = post(browse(bob), BULK, {**hidden(text), "comment": "not now"}).content.decode()
     assert text.count("Recorded: rejected.") == 3
     assert {status(approval) for approval in three} == {"rejected"}
+
+
+@pytest.mark.parametrize("typed", ["", "2", "4", "three", "³"])
+def test_medium_risk_is_counted_by_hand(typed: str, three: list[Approval], bob: Any) -> None:
+    text = look(bob, *three)
+    assert "Type 3 to confirm" in text
+    client = browse(bob)
+    with nothing_written():
+        response = post(client, BULK, {**hidden(text), "count": typed})
+    assert response.status_code == 422
+    assert 'href="#id_count">Type how many there are' in response.content.decode()
+
+
+def test_low_risk_and_one_alone_are_not_counted(make: Any, three: list[Approval], bob: Any) -> None:
+    low = [make(risk="low", reversible=True), make(risk="low", reversible=True)]
+    assert 'name="count"' not in look(bob, *low)
+    assert 'name="count"' not in look(bob, three[0])
 
 
 def test_each_has_its_own_possibility_and_reason(make: Any, alice: Any, bob: Any, carol: Any) -> None:

@@ -73,7 +73,7 @@ def test_a_freeze_is_lifted_where_it_is_listed(operator: Any, root: Any) -> None
     engine.freeze("all", actor=root, reason="<script>")
     freeze = Freeze.objects.get()
     assert "&lt;script&gt;" in browse(operator).get(FREEZES).content.decode()
-    assert "1 freezes were lifted." in act(operator, FREEZES, "lift", freeze)
+    assert "1 freeze was lifted." in act(operator, FREEZES, "lift", freeze)
     assert "0 freezes were lifted." in act(operator, FREEZES, "lift", freeze)
 
 
@@ -83,7 +83,7 @@ def test_a_freeze_is_lifted_where_it_is_listed(operator: Any, root: Any) -> None
 def test_an_uncertain_step_is_resolved(outcome: str, status: str, uncertain: Step, operator: Any) -> None:
     output = '{"paid": 5}' if outcome == "succeeded" else ""
     text = act(operator, STEPS, "resolve", uncertain, outcome=outcome, output=output, reason="the statement says so")
-    assert "1 steps were resolved." in text
+    assert "1 step was resolved." in text
     run = Run.objects.get()
     assert run.status == status
     assert run.output == ({"paid": 5} if outcome == "succeeded" else None)

@@ -120,7 +120,7 @@ def test_an_operator_cancels_runs(waiting: Approval, root: Any) -> None:
     client = browse(root)
     body = {"action": "cancel_runs", "_selected_action": [str(waiting.run_id)]}
     response = client.post(reverse("admin:hitl_run_changelist"), body | {"csrfmiddlewaretoken": "c" * 32}, follow=True)
-    assert "1 runs cancelled" in response.content.decode()
+    assert "1 run cancelled" in response.content.decode()
     run = Run.objects.get(pk=waiting.run_id)
     assert (run.status, Approval.objects.get().status) == ("cancelled", "cancelled")
     with nothing_written("hitl.cancel.refused"):

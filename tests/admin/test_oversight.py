@@ -11,7 +11,7 @@ from hitl import clock, decisions
 from hitl.admin.oversight.plots import HEIGHT, WIDTH, ceiling, histogram, stacked
 from hitl.figures import figures
 from hitl.models import Approval, Decision
-from tests.admin.conftest import browse
+from tests.admin.conftest import browse, decide, page_of
 from tests.plans import statements
 
 PAGE = "/review/oversight/"
@@ -38,6 +38,24 @@ def test_what_people_said_is_counted_by_person_and_workflow(make: Any, bob: Any,
     assert found.days()[-1][1:] == (2, 1)
     assert not found.full
     assert not found.many
+
+
+def test_how_long_somebody_read_is_kept_with_the_decision(make: Any, bob: Any) -> None:
+    approval, other = make(), make()
+    client = browse(bob)
+    for wanted, of in ((True, approval), (False, other)):
+        form = client.get(page_of(approval)).context["form"]
+        decide(client, of, shown=form["shown"].value())
+        kept = Decision.objects.get(approval=of).confirmation or {}
+        assert ("shown" in kept) is wanted, "one page's mark says nothing of another request"
+        assert {one.known for one in figures().people} == {1}
+
+
+@pytest.mark.parametrize("mark", ["", "x", "WyJ4Il0:1:x"])
+def test_a_mark_that_is_not_ours_says_nothing_and_stops_nobody(mark: str, make: Any, bob: Any) -> None:
+    approval = make()
+    decide(browse(bob), approval, shown=mark)
+    assert Decision.objects.get().confirmation is None
 
 
 def test_a_vote_taken_back_does_not_count(make: Any, bob: Any) -> None:

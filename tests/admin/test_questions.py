@@ -120,7 +120,7 @@ def test_plain_text_keeps_its_lines(ask: Any, bob: Any) -> None:
         ({"type": "number"}, "3", 3),
         ({"type": "number"}, "-1e3", -1000.0),
         ({"type": "boolean"}, "1", False),
-        ({"type": "array", "items": {"type": "integer"}}, "[1, 2]", [1, 2]),
+        ({"type": "array"}, "[1, 2]", [1, 2]),
         ({"title": "Any"}, '{"any": null}', {"any": None}),
         ({"type": "object"}, '{"a": 1}', {"a": 1}),
         ({"type": ["string", "null"]}, "null", None),
@@ -194,15 +194,17 @@ def test_each_part_that_is_wrong_is_told_at_its_own_field_and_all_is_kept(ask: A
     assert re.search(r'name="answer-colour" value="1"[^>]*checked', text)
     client = browse(bob)
     with nothing_written(REFUSED):
-        response = answer(client, approval, **{**GOOD, "answer-count": "0", "answer-tags": "[1]"})
-    assert list(errors(response)) == ["answer-count", "answer-tags"]
+        response = answer(client, approval, **{**GOOD, "answer-count": "0"})
+    assert list(errors(response)) == ["answer-count"]
 
 
 def test_the_page_leads_with_the_question_and_shows_the_answer(ask: Any, bob: Any, carol: Any) -> None:
     words = "Which <b>colour</b>?\nTake\u202eyour time"
     approval = ask(words, options=["<i>red</i>", "blue"])
     text = browse(carol).get(page_of(approval)).content.decode()
-    assert '<p class="lead">Which &lt;b&gt;colour&lt;/b&gt;?<br>Take⟦U+202E⟧your time</p>' in text
+    lead = text.split('<div class="lead">', 1)[1].split("</div>", 1)[0]
+    assert "Which &lt;b&gt;colour&lt;/b&gt;?" in lead
+    assert 'Take<span class="cp" title="RIGHT-TO-LEFT OVERRIDE">U+202E</span>your' in lead
     assert "What will happen" not in text
     assert "Nobody has answered yet." in text
     decided = answer(browse(bob), approval, answer="0", comment="<u>why</u>")

@@ -7,10 +7,8 @@ import re
 from typing import Any
 
 import pytest
-from django.db import connection
-from django.test.utils import CaptureQueriesContext
 
-from hitl import decisions
+from hitl import Action, Workflow, decisions
 from hitl.models import Approval, Assignment
 from tests.admin.conftest import browse, page_of
 from tests.rows import nothing_written
@@ -73,13 +71,80 @@ def test_an_argument_called_items_hides_nothing(make: Any, bob: Any) -> None:
     }
 
 
-def test_nothing_is_truncated(make: Any, bob: Any) -> None:
+def value_of(client: Any, approval: Approval, part: str) -> str:
+    """The page of one value, as a person reads it."""
+    response = client.get(f"{page_of(approval)}value/{part}/")
+    assert response.status_code == 200
+    return html.unescape(response.content.decode().split("<pre>", 1)[1].split("</pre>", 1)[0])
+
+
+def test_what_is_large_is_folded_with_its_exact_size_and_whole_on_a_page_of_its_own(make: Any, bob: Any) -> None:
     long, words = "x" * 20_000 + "END", "word " * 3000 + "END"
-    text = shown(make({"long": long, "words": words, "list": list(range(3000))}, description=words), bob)
-    rows = rows_of(text)
-    assert (rows["long"], rows["words"]) == (long, words)
-    assert rows["list"].endswith("  2999\n]")
-    assert text.count("END") >= 5
+    approval = make(
+        {"long": long, "list": list(range(3000)), "object": {f"k{n}": n for n in range(1500)}}, description=words
+    )
+    text, client = shown(approval, bob), browse(bob)
+    for size in (
+        "Show all 20,003 characters",
+        "Show all 3,000 items",
+        "Show all 1,500 fields",
+        "Show all 15,003 characters",
+    ):
+        assert size in text
+    assert "END" not in text.split("<aside", 1)[0]
+    assert value_of(client, approval, "args/1") == long
+    assert value_of(client, approval, "args/0").endswith("  2999\n]")
+    assert value_of(client, approval, "description") == words
+    assert value_of(client, approval, "raw").count("END") == 1
+    assert f'href="{page_of(approval)}value/args/1/"' in text
+
+
+def test_the_values_page_is_for_those_who_see_the_request_and_knows_no_other_part(
+    waiting: Approval, bob: Any, mallory: Any
+) -> None:
+    client = browse(bob)
+    assert value_of(client, waiting, "args/0") == "250"
+    for part in ("args/2", "requirement", "effective/0", "output", f"output/{waiting.pk}"):
+        assert client.get(f"{page_of(waiting)}value/{part}/").status_code == 404
+    assert browse(mallory).get(f"{page_of(waiting)}value/args/0/").status_code == 404
+
+
+def test_what_a_step_returned_is_there_to_be_read(make: Any, alice: Any, bob: Any, work: Any) -> None:
+    flow = Workflow("long-output")
+    flow.step(lambda ctx: {"log": "line " * 2000}, name="look")
+    flow.step(lambda ctx: Action({"n": 1}, type="t", title="T", impact="I"), name="draft", after="look")
+    flow.approval("ask", after="draft", reviewers=["group:finance"])
+    flow.step(lambda ctx: None, name="act", after="ask")
+    run = flow.start({"ticket": "LEG-212"}, requester=alice)
+    work()
+    approval = Approval.objects.get(run=run)
+    text = shown(approval, bob)
+    assert "LEG-212" in text
+    step = run.steps.get(name="look")
+    assert f"value/output/{step.pk}/" in text
+    assert value_of(browse(bob), approval, f"output/{step.pk}").count("line ") == 2000
+
+
+@pytest.mark.parametrize("char", ["x", "<", '"', "\u200b", "\n", "я"])
+def test_a_page_stays_small(char: str, make: Any, bob: Any, settings: Any) -> None:
+    settings.HITL_MAX_ACTION = 256 * 1024
+    size, words = 8000 // len(char.encode()), {"description": f"D{char * 2000}", "impact": f"I{char * 500}"}
+    small = make({"one": char * (size // 4), "many": [char * 10] * (size // 48)}, **words)
+    assert len(shown(small, bob).encode()) < 150_000
+    large = make({"one": char * 60_000, **{f"{char * 50}{n}": n for n in range(300)}}, **words)
+    text = shown(large, bob)
+    assert len(text.encode()) < 150_000
+    assert "Open them to approve with edits" in text
+    assert 'value="edit" required disabled' in text
+    opened = browse(bob).get(page_of(large), {"edit": "1"}).content.decode()
+    assert 'value="edit" required>' in opened
+    assert 'name="arg' in opened
+
+
+def test_text_that_looks_like_something_else_says_that_it_is_text(make: Any, bob: Any) -> None:
+    text = shown(make({"a": "250", "b": 250, "c": "null", "d": "", "e": "plain"}), bob)
+    cells = re.findall(r'<th scope="row">(\w)</th><td><pre>[^<]*</pre>(?:<small>([^<]*))?', text)
+    assert cells == [("a", "text"), ("b", ""), ("c", "text"), ("d", "empty text"), ("e", "")]
 
 
 @pytest.mark.parametrize(
@@ -103,7 +168,8 @@ def test_what_cannot_be_seen_is_shown_as_a_chip(char: str, chip: str, make: Any,
     text = shown(make({"bucket": word}, title=word, impact=word, description=word, target=word), bob)
     page, _ = text.split('<aside class="panel decide"', 1)
     assert char not in page.replace("\r\n", "\n")
-    assert page.count(f"prod⟦{chip}⟧-exports") >= 5
+    seen = re.sub(r'<span class="cp" title="[\w -]+">(.+?)</span>', r"⟦\1⟧", page)
+    assert seen.count(f"prod⟦{chip}⟧-exports") >= 5
     assert '<span class="chip high">1 invisible character</span>' in page
 
 
@@ -111,17 +177,17 @@ def test_hostile_html_is_text(make: Any, bob: Any) -> None:
     evil = "</pre><script>alert(1)</script><img src=x onerror=alert(1)>{{ 1|add:1 }}{% now 'Y' %}"
     approval = make({"a": evil, evil: [evil]}, title=evil, impact=evil, description=evil, target=evil)
     text = shown(approval, bob)
-    for tag in ("<script>", "<img", "</pre><"):
-        assert tag not in text.replace("</pre></td>", "").replace("</pre></details>", "")
+    for tag in ("<script>", "<img", "</pre><s"):
+        assert tag not in text.replace("</pre><small>", "")
     assert "{{ 1|add:1 }}" in text
     assert "<title>&lt;/pre&gt;&lt;script&gt;" in text
 
 
 def test_the_agents_words_are_marked_as_such(make: Any, bob: Any) -> None:
     text = shown(make(description="Trust me\n\nit is <b>fine</b>"), bob)
-    box = text.split('<div class="agent">', 1)[1].split("</div>", 1)[0]
+    box = text.split('<div class="agent">', 1)[1].split("</section>", 1)[0]
     assert "Written by the agent, not verified" in box
-    assert "Trust me<br><br>it is &lt;b&gt;fine&lt;/b&gt;" in box
+    assert "it is &lt;b&gt;fine&lt;/b&gt;" in box
     assert text.count("Trust me") == 1
 
 
@@ -133,7 +199,7 @@ def test_nothing_is_chosen_beforehand(waiting: Approval, bob: Any) -> None:
 
 def test_steps_stand_in_the_order_of_the_definition(waiting: Approval, bob: Any) -> None:
     steps = shown(waiting, bob).split('<ol class="steps">', 1)[1].split("</ol>", 1)[0]
-    assert re.findall(r"<li class=\"(\w+)\">(\w+)", steps) == [
+    assert re.findall(r"<li class=\"(\w+)\"[^>]*>(\w+)", steps) == [
         ("succeeded", "draft"),
         ("waiting", "review"),
         ("pending", "pay"),
@@ -165,13 +231,11 @@ def test_an_edit_that_cannot_be_is_closed_with_its_reason(make: Any, bob: Any) -
     assert "Change arguments" not in text
 
 
-def test_what_may_not_be_changed_is_disabled(make: Any, bob: Any) -> None:
+def test_what_may_not_be_changed_has_no_input(make: Any, bob: Any) -> None:
     text = shown(make({"n": 1, "m": 2}, editable=["n"]), bob)
-    fields = dict(
-        re.findall(r'<input [^>]*name="arg-(\w)"([^>]*)>', text) or re.findall(r'name="arg-(\w)"([^>]*)>', text)
-    )
-    assert "disabled" in fields["m"]
-    assert "disabled" not in fields["n"]
+    assert 'name="arg-n"' in text
+    assert 'name="arg-m"' not in text
+    assert '<b>m</b> <span class="second">may not be changed</span><pre>2</pre>' in text
 
 
 def test_the_first_look_of_who_is_asked_by_name_is_remembered(make: Any, bob: Any, carol: Any) -> None:
@@ -211,21 +275,3 @@ def test_a_decided_request_shows_who_said_what_and_the_edit(waiting: Approval, b
     assert "bob · Edit" in text
     assert "half &lt;of&gt; it" in text
     assert "This request is closed." in text
-
-
-def test_the_price_does_not_grow_with_votes_steps_or_history(make: Any, bob: Any, carol: Any, refund: Any) -> None:
-    prices = []
-    for number in (2, 12):
-        approval = make(reviewers=["group:finance"], approvals=50)
-        for n in range(number):
-            from tests.conftest import _user
-
-            voter = _user(f"voter-{number}-{n}")
-            voter.groups.add(*bob.groups.all())
-            decisions.decide(approval, actor=voter, verdict="approve", digest=approval.digest)
-        client = browse(bob)
-        client.get(page_of(approval))
-        with CaptureQueriesContext(connection) as queries:
-            client.get(page_of(approval))
-        prices.append(len(queries))
-    assert prices[0] == prices[1] <= 34

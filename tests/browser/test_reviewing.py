@@ -39,7 +39,7 @@ def test_a_request_is_approved_and_its_run_finishes(javascript: bool, open_tab: 
     tab = open_tab(java_script_enabled=javascript)
     page = tab.page
     tab.sign_in()
-    assert page.locator("h1").inner_text() == "Awaiting me"
+    assert page.locator("h1").inner_text() == "Awaiting you"
     before = page.locator(".list tbody tr").count()
     title = open_first(page)
     assert page.locator("input[name=verdict]:checked").count() == 0

@@ -53,11 +53,49 @@ def test_what_cannot_be_seen_becomes_a_chip(char: str, chip: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "plain", "two\nlines\tand a tab", "größe €", "日本語", "👍", "e\u0301", "שלום", "a b"]
+    "text",
+    [
+        "",
+        "plain",
+        "two\nlines\tand a tab",
+        "größe €",
+        "日本語\u3000東京",
+        "\u3000一段落",
+        "👍👍🏽 ❤️ ☎︎ 1️⃣ ©️ 👩‍👩‍👧 🏳️‍🌈 👨🏽‍💻",
+        "e\u0301 z\u0307\u0323",
+        "שָׁלוֹם",
+        "می\u200cخواهم",
+        "क्\u200dष",
+        "10\u00a0€, 10\u202f000, «\u00a0oui\u00a0»",
+        "a b",
+    ],
 )
 def test_what_can_be_seen_is_left_alone(text: str) -> None:
     assert reveal(text) == text
     assert hidden_count(text) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("a\u00a0b", "a⟦U+00A0⟧b"),  # spaces where nobody writes them
+        ("a\u2003b", "a⟦U+2003⟧b"),
+        ("a\u3000b", "a⟦U+3000⟧b"),
+        ("pay\u200d\U0001f44d", "pay⟦U+200D⟧\U0001f44d"),  # a joiner that joins nothing
+        ("\u200d", "⟦U+200D⟧"),
+        ("و\u200cا", "و⟦U+200C⟧ا"),
+        ("\U0001f44d\ufe0f\ufe0f", "\U0001f44d\ufe0f⟦U+FE0F⟧"),  # a second selector
+        ("1\ufe0f0", "1⟦U+FE0F⟧0"),
+        ("\U0001f3f4\U000e0067", "\U0001f3f4⟦U+E0067⟧"),
+        ("葛\U000e0100", "葛⟦U+E0100⟧"),
+        ("\ufffc", "⟦U+FFFC⟧"),
+        ("a" + "\u0301" * 6, "a" + "\u0301" * 4 + "⟦U+0301⟧" * 2),  # marks in heaps
+        ("a" + "\u0301" * 4 + "\u034f" + "\u0301", "a" + "\u0301" * 4 + "⟦U+034F⟧⟦U+0301⟧"),
+    ],
+)
+def test_what_does_not_belong_where_it_is_becomes_a_chip(text: str, seen: str) -> None:
+    assert reveal(text) == seen
+    assert hidden_count(text) == seen.count("⟦")
 
 
 def test_hidden_instructions_in_tag_characters_are_counted() -> None:

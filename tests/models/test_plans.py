@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Group
+from django.db.models import Q
 
 from hitl import clock, decisions
+from hitl.decisions.inbox import Desk
 from hitl.engine import sweep
 from hitl.models import Approval
+from hitl.models.inbox.views import BY_DUE, VIEWS
 from hitl.policies import explain
 from hitl.policies.delegations import create_delegation
 from tests.crowd import multiply
@@ -44,5 +47,16 @@ def test_nothing_people_wait_for_reads_a_table_from_end_to_end(
         "sweep": sweep,
     }
     assert {name: found for name, act in acts.items() if (found := walked(statements(act)))} == {}
+    desk = Desk(bob)
+    beyond = (last.expires_at, last.pk)
+    pages = {view: lambda view=view: list(desk.page(view, limit=51, after=beyond)) for view in VIEWS}
+    pages |= {f"{view} to its edge": lambda view=view: desk.edge(view, scan=5000) for view in VIEWS}
+    only = Q(risk="critical", payload__icontains="nothing")
+    pages |= {
+        f"{view} searched": lambda view=view: list(desk.page(view, limit=51, until=beyond, only=only))
+        for view in BY_DUE
+    }
+    pages["counts"] = lambda: desk.counts(VIEWS, most=51)
+    assert {name: found for name, act in pages.items() if (found := walked(statements(act)))} == {}
     by_title = Approval.objects.filter(title__contains="x")
     assert walked(statements(lambda: list(by_title))) != []  # the reader of plans sees a walk where there is one

@@ -7,6 +7,9 @@ from typing import Any
 from django import forms
 from django.contrib.auth import get_user_model
 from django.utils import timezone
+from django.utils.functional import lazy
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from hitl.definition import parse
 from hitl.exceptions import NotCanonical
@@ -64,7 +67,10 @@ class Person(forms.CharField):
         try:
             return get_user_model()._default_manager.get_by_natural_key(name)
         except get_user_model().DoesNotExist:
-            raise forms.ValidationError("There is nobody who signs in with this name.") from None
+            raise forms.ValidationError(_("There is nobody who signs in with this name.")) from None
+
+
+_zone = lazy(timezone.get_current_timezone_name, str)
 
 
 class When(forms.DateTimeField):
@@ -73,4 +79,4 @@ class When(forms.DateTimeField):
     def __init__(self, **options: Any) -> None:
         widget = forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M")
         super().__init__(widget=widget, **options)
-        self.help_text = f"Time zone: {timezone.get_current_timezone_name()}"
+        self.help_text = format_lazy(_("Time zone: {zone}"), zone=_zone())

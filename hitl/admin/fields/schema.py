@@ -1,135 +1,120 @@
-"""The form a question is answered with, made from the JSON Schema of its answer."""
+"""A form made of a JSON Schema and a value, for everything that is typed as JSON: arguments, answers, inputs, signals.
+
+    class Start(SchemaForm):                                     # or any form that calls `self.take(fields)`
+        def __init__(self, data, *, schema):
+            super().__init__(data)
+            self.take(SchemaFields(schema, prefix="input", data=data))
+
+    if form.asks: show the page again, nothing is done           # a button "add" or "remove" was pressed
+    elif form.is_valid(): verb(form.schema.value(form.cleaned_data))
+    form.add_error(form.schema.field_of("items.0.price"), "…")   # beside the right input
+
+In the template: `{% include "hitl/review/parts/errors.html" %}` for the summary, then
+`{% include "hitl/review/parts/fields.html" with node=form.schema.tree action=… %}`, `action` being where the form goes.
+"""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
-from hitl.admin.fields.inputs import JSONText, Lines, Whole
+from hitl.admin.fields.build import Builder
+from hitl.admin.fields.kept import Kept
+from hitl.admin.fields.shapes import MISSING
 from hitl.definition.text import reveal
 
-_FIELD = "answer"
-_MOST_RADIOS = 6
-_NULL = " null"  # our own mark on a part that may be null; no keyword of JSON Schema
 
+class SchemaFields:
+    """The inputs for one value. Posting them back unchanged gives that very value: what a schema leaves out, and what
+    the value has beyond it, stays untouched. `editable` are the dotted paths that may be changed (all: None), as
+    `decide` takes them. Of a value that is not there yet, `defaults` puts in what the schema proposes. `data` is what
+    was posted; pressing "add" or "remove" is in it."""
 
-class Choice(forms.TypedChoiceField):
-    """One of some JSON values, none of them chosen beforehand. What travels is the number of the value."""
+    def __init__(
+        self,
+        schema: Any,
+        *,
+        prefix: str,
+        value: Any = MISSING,
+        editable: list[str] | None = None,
+        data: Any = None,
+        defaults: bool = False,
+        label: Any = None,
+    ) -> None:
+        self._cleaned: dict[str, Any] = {}
+        sent = {} if data is None else data
+        builder = Builder(schema, prefix=prefix, editable=editable, data=sent, defaults=defaults)
+        self.tree = builder.tree(value, _("Answer") if label is None else label)
 
-    def __init__(self, values: list[Any], words: list[str] | None = None, **options: Any) -> None:
-        texts = words or [reveal(_told(value)) for value in values]
-        choices = [(str(number), text) for number, text in enumerate(texts)]
-        few = len(choices) <= _MOST_RADIOS
-        none = [("", "No answer" if few else "Choose…")] if not (few and options["required"]) else []
-        super().__init__(
-            choices=[*none, *choices],
-            widget=forms.RadioSelect if few else forms.Select,
-            coerce=lambda number: values[int(number)],
-            empty_value=None,
-            **options,
-        )
+    def fields(self) -> dict[str, forms.Field]:
+        """The form's fields, by name."""
+        return dict(self.tree.fields())
 
+    def value(self, cleaned: dict[str, Any]) -> Any:
+        """The value that was typed."""
+        self._cleaned = dict(cleaned)
+        found = self.tree.value(cleaned)
+        return None if found is MISSING else found
 
-class Real(forms.FloatField):
-    """A number; a whole one stays whole."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(widget=forms.TextInput(attrs={"inputmode": "decimal"}), **options)
-
-    def to_python(self, value: Any) -> Any:
-        """The number as it was typed."""
-        found = super().to_python(value)
-        text = str(value).strip()
-        whole = found is not None and text.lstrip("+-").isdigit() and len(text) < 100
-        return int(text) if whole else found
-
-
-class AnswerFields:
-    """The fields of one answer, and how they become the answer again."""
-
-    def __init__(self, schema: dict[str, Any]) -> None:
-        self.schema = _resolved(schema, schema)
-        self.parts: dict[str, str] = {}
-        properties = self.schema.get("properties")
-        if self.schema.get("type") == "object" and isinstance(properties, dict):
-            # PostgreSQL does not keep the order of an object's members, but that of the list of those needed.
-            needed = [name for name in self._needed if isinstance(name, str) and name in properties]
-            names = dict.fromkeys([*needed, *sorted(properties)])
-            self.parts = {f"{_FIELD}-{name}": name for name in names}
-
-    def fields(self) -> Iterator[tuple[str, forms.Field]]:
-        """Each field with the name it has in the form."""
-        if not self.parts:
-            yield _FIELD, _field(self.schema, "Answer", required=True)
-            return
-        for field, name in self.parts.items():
-            part = self._part(name)
-            label = part.get("title") if isinstance(part.get("title"), str) else name
-            yield field, _field(part, label or name, required=name in self._needed and not part.get(_NULL))
-
-    def value(self, data: dict[str, Any]) -> Any:
-        """The answer; what was left empty and may be is left out."""
-        if not self.parts:
-            return data.get(_FIELD)
-        values = {name: data.get(field) for field, name in self.parts.items()}
-        values = {
-            name: None if value == "" and self._part(name).get(_NULL) else value for name, value in values.items()
-        }
-        return {name: value for name, value in values.items() if name in self._needed or value not in (None, "")}
-
-    @property
-    def _needed(self) -> list[Any]:
-        needed = self.schema.get("required", [])
-        return needed if isinstance(needed, list) else []
-
-    def _part(self, name: str) -> dict[str, Any]:
-        return _resolved(self.schema["properties"][name], self.schema)
+    def asked(self, data: Any) -> bool:
+        """Whether a button was pressed, or another way chosen, that only changes the form."""
+        nodes = [node for node in self.tree.walk() if node.kind in ("object", "list", "ways")]
+        buttons = (f"{node.name}-{word}" for node in nodes for word in ("~add", "~remove", "~show"))
+        turned = (node.chooser is not None and node.state != data.get(node.name, node.state) for node in nodes)
+        return any(name in data for name in buttons) or any(turned)
 
     def field_of(self, path: str) -> str:
-        """The field that a problem at this path of the answer belongs to."""
-        first = path.removeprefix("response").removeprefix(".").partition(".")[0]
-        return f"{_FIELD}-{first}" if first and self.parts else _FIELD
+        """The name of the field that a problem at this dotted path belongs to."""
+        return self.tree.at(path, self._cleaned).name
+
+    def inputs(self) -> dict[str, Kept]:
+        """The fields that something is typed into, by name."""
+        return {node.name: node.field for node in self.tree.walk() if node.field is not None}
 
 
-def _field(schema: dict[str, Any], label: str, *, required: bool) -> forms.Field:
-    help_text = schema.get("description") if isinstance(schema.get("description"), str) else ""
-    common: dict[str, Any] = {"label": label, "required": required, "help_text": help_text or ""}
-    kind = schema.get("type")
-    if isinstance(schema.get("enum"), list) and schema["enum"]:
-        return Choice(schema["enum"], **common)
-    if kind == "boolean":
-        return Choice([True, False], ["Yes", "No"], **common)
-    if kind == "integer":
-        return Whole(**common)
-    if kind == "number":
-        return Real(**common)
-    if kind == "string":
-        return Lines(**common)
-    return JSONText(blank=not required, **common)
+class SchemaForm(forms.Form):
+    """A form with the inputs of a value in it. After "add" or "remove" it is open again, with everything typed."""
 
+    schema: SchemaFields | None = None
+    asks = False
 
-def _resolved(schema: Any, root: dict[str, Any]) -> dict[str, Any]:
-    """A schema with a reference into its own document followed, and of "this or null" the this."""
-    for _ in range(8):
-        if not isinstance(schema, dict):
-            return {}
-        ref, parts = schema.get("$ref"), schema.get("anyOf")
-        if isinstance(ref, str) and ref.startswith("#/$defs/"):
-            found = root.get("$defs", {}).get(ref.removeprefix("#/$defs/"))
-            schema = {**found, **({_NULL: True} if schema.get(_NULL) else {})} if isinstance(found, dict) else None
-        elif isinstance(parts, list) and len(parts) == 2 and {"type": "null"} in parts:
-            schema = {**{k: v for k, v in schema.items() if k != "anyOf"}, **_other(parts), _NULL: True}
-        else:
-            return schema
-    return {}
+    def take(self, fields: SchemaFields) -> None:
+        """Put the inputs in; last of all, since what was typed into every field is looked at here."""
+        self.schema = fields
+        for node in fields.tree.walk():
+            node.form = self
+        for name, field in fields.fields().items():
+            field.widget.attrs.setdefault("autocomplete", "off")
+            field.widget.attrs["aria-describedby"] = f"help-{name} error-{name}"
+            self.fields[name] = field
+        if self.is_bound and fields.asked(self.data):
+            self.reopen()
+        for node in fields.tree.walk():  # for the script that shows what was changed
+            if node.field is None:
+                continue
+            if node.trail != node.label:
+                node.field.widget.attrs["data-trail"] = reveal(node.trail)
+            if self.is_bound or node.name in self.initial:
+                node.field.widget.attrs["data-was"] = str(node.field.shown)
 
+    @property
+    def problems(self) -> list[tuple[str, Any, Any]]:
+        """What is wrong: the id of the place, its label, and the sentence."""
+        groups = self.schema.fields() if self.schema is not None else {}
+        found: list[tuple[str, Any, Any]] = [("", "", error) for error in self.non_field_errors()]
+        for field in self:
+            if field.is_hidden and field.name not in groups:
+                continue
+            place = f"at-{field.name}" if field.is_hidden else field.id_for_label or f"id_{field.name}_0"
+            found += [(place, field.label, error) for error in field.errors]
+        return found
 
-def _other(parts: list[Any]) -> dict[str, Any]:
-    return next((part for part in parts if isinstance(part, dict) and part != {"type": "null"}), {})
-
-
-def _told(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+    def reopen(self) -> None:
+        """Nothing was sent: what was typed is where the form begins."""
+        for name, field in self.fields.items():
+            typed = field.widget.value_from_datadict(self.data, self.files, name)
+            if typed is not None:
+                self.initial[name] = typed
+        self.asks, self.is_bound = True, False

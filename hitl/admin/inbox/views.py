@@ -2,101 +2,107 @@
 
 from __future__ import annotations
 
-import binascii
-import uuid
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections import Counter
-from datetime import UTC, datetime
 from typing import Any
 
-from django.contrib.auth import get_user_model
-from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 
-from hitl import clock, decisions
-from hitl.admin.requests.shown import silence_of
+from hitl import clock
+from hitl.admin.inbox.asked import COLUMNS, OPEN, VIEWS, Asked, as_text, page_after
+from hitl.admin.inbox.facets import MOST, Sample, bounded, facets, sample
+from hitl.admin.inbox.rows import fetched, in_order, told_rows
+from hitl.admin.inbox.why import reason_for
 from hitl.admin.site import render
-from hitl.audit import Actor
-from hitl.decisions.inbox import Cursor, cursor_of, view
-from hitl.models import Approval, Decision
-from hitl.notifications.messages import requester_name
+from hitl.decisions.inbox import Cursor, Desk
+from hitl.models import Approval
+from hitl.policies.acts import is_operator
 
 _PAGE = 50
-_VIEWS = {
-    "me": "Awaiting me",
-    "claimed": "Claimed by me",
-    "escalated": "Escalated to me",
-    "delegated": "Delegated to me",
-    "asked": "Asked by me",
-    "decided": "Decided by me",
-    "all": "Everything",
-}
-_BY_DUE = ("claimed", "escalated", "delegated")
+# A search looks at so many rows at once, and says where it stopped.
+_SCAN = 5000
+COUNTED = (*OPEN, "asked")
 
 
 @never_cache
 def inbox_view(request: HttpRequest) -> HttpResponse:
-    """One page of one view; how many there are beyond it is not counted."""
-    asked = request.GET.get("view", "me")
-    chosen = asked if asked in _VIEWS else "me"
-    after = _read_cursor(request.GET.get("after", ""))
-    found = _rows(chosen, request.user, after)
-    rows = found[:_PAGE]
+    """One page of one view: at most 12 queries, whatever waits and whatever is asked for."""
+    asked, now = Asked.read(request.GET), clock.now()
+    user: Any = request.user
+    desk = Desk(user, sees_all=is_operator(user) or user.has_perm("hitl.view_approval"))
+    edge = desk.edge(asked.view, scan=_SCAN, after=asked.after) if asked.narrowed else None
+    told = sample(
+        desk.page(asked.view, limit=MOST + 1, after=asked.after, until=edge, only=asked.only(filters=False)), asked, now
+    )
+    found = _rows(desk, asked, edge) if told.fitting or told.cut else []
+    rows, beyond = found[:_PAGE], len(found) > _PAGE
+    whole = not asked.narrowed and asked.after is None
+    # The sample has counted the view that is open, unless it is only a part of it.
+    counts = desk.counts([view for view in COUNTED if view != asked.view or not whole], most=MOST + 1)
+    counts |= {asked.view: told.fitting + told.cut} if whole and asked.view in COUNTED else {}
+    number, more = max(told.fitting, len(rows)), told.cut or edge is not None
     context = {
-        "title": _VIEWS[chosen],
-        "view": chosen,
-        "views": _VIEWS,
-        "rows": _told_rows(rows),
-        "beyond": _cursor(rows[-1]) if len(found) > _PAGE else "",
-        "continued": after is not None,
-        "now": clock.now(),
+        "title": VIEWS[asked.view][1],
+        "asked": asked,
+        "tabs": tabs(asked, counts),
+        "summary": _summary(number, told, more=more, continued=asked.after is not None),
+        "waiting": bounded(counts["me"]) if counts["me"] else "",
+        "seen": counts.get(asked.view, 0),
+        "facets": facets(told, asked),
+        "columns": _columns(asked),
+        "shown": asked.cols or (),
+        "wide": asked.cols is None,
+        "rows": told_rows(in_order(rows) if asked.view in OPEN else rows, desk.who.places, now) if rows else [],
+        "next": asked.address(after=page_after(rows[-1])) if beyond else "",
+        "further": asked.address(after=as_text(edge)) if edge is not None and not beyond else "",
+        "scan": number_format(_SCAN, force_grouping=True),
+        "first": asked.address(),
+        "clear": Asked(asked.view, cols=asked.cols).address(),
+        "why": reason_for(user) if not rows and not asked.narrowed and asked.view == "me" else None,
+        "open": asked.view in OPEN,
+        "now": now,
     }
     return render(request, "hitl/review/inbox.html", context, section="inbox")
 
 
-def _rows(name: str, user: Any, after: Cursor | None) -> list[Approval]:
-    if name == "me":
-        return decisions.inbox(user, limit=_PAGE + 1, after=after)
-    rows = view(name, user).select_related("run__workflow", "step", "requester", "agent_key")
-    if after is not None and name in _BY_DUE:
-        rows = rows.filter(Q(expires_at__gt=after[0]) | Q(expires_at=after[0], pk__gt=after[1]))
-    elif after is not None:
-        rows = rows.filter(pk__lt=after[1])
-    return list(rows[: _PAGE + 1])
-
-
-def _told_rows(rows: list[Approval]) -> list[dict[str, Any]]:
-    """What each row says besides the request; two queries for all of them."""
-    now = clock.now()
-    cast = Decision.objects.filter(approval__in=[row.pk for row in rows], withdrawn_at=None)
-    agreed = Counter(cast.filter(verdict__in=("approve", "edit")).values_list("approval", "stage"))
-    held = {row.pk: row.claimed_by_id for row in rows if row.claimed_until is not None and row.claimed_until > now}
-    people = get_user_model()._default_manager.in_bulk({pk for pk in held.values() if pk is not None})
+def tabs(asked: Asked, counts: dict[str, int]) -> list[dict[str, Any]]:
+    """The views, with how many each of those holds that can be counted at little cost."""
     return [
         {
-            "approval": row,
-            "asks": requester_name(row),
-            "have": agreed[row.pk, row.stage],
-            "need": row.required.stages[row.stage].need,
-            "stage": row.stage + 1,
-            "stages": len(row.required.stages),
-            "silence": silence_of(row),
-            "claimed": Actor.of(people[held[row.pk]]).name if held.get(row.pk) in people else "",
+            "view": view,
+            "words": words,
+            "address": Asked(view, cols=asked.cols).address(),
+            "counted": view in counts,
+            "count": bounded(counts[view]) if counts.get(view) else "",
+            "here": view == asked.view,
         }
-        for row in rows
+        for view, (words, _title) in VIEWS.items()
     ]
 
 
-def _cursor(row: Approval) -> str:
-    at, pk = cursor_of(row)
-    return urlsafe_b64encode(f"{at.isoformat()} {pk}".encode()).decode()
+def _rows(desk: Desk, asked: Asked, edge: Cursor | None) -> list[Approval]:
+    page = desk.page(asked.view, limit=_PAGE + 1, after=asked.after, until=edge, only=asked.only())
+    return fetched(page)
 
 
-def _read_cursor(text: str) -> Cursor | None:
-    """Where a page begins; None for the first one, and for what is no cursor of ours."""
-    try:
-        at, _, pk = urlsafe_b64decode(text.encode()).decode().partition(" ")
-        return datetime.fromisoformat(at).astimezone(UTC), uuid.UUID(pk)
-    except (ValueError, OverflowError, binascii.Error):
-        return None
+def _columns(asked: Asked) -> list[tuple[Any, str, bool]]:
+    """Each column of choice: its words, the address that shows or hides it, whether it is shown."""
+    have = set(asked.cols or ())
+    return [
+        (words, asked.address(cols=",".join(one for one in COLUMNS if one in have ^ {name}) or "-"), name in have)
+        for name, words in COLUMNS.items()
+    ]
+
+
+def _summary(number: int, told: Sample, *, more: bool, continued: bool) -> str:
+    """How many there are, and how many of them are urgent."""
+    count = bounded(number, more=more)
+    words = ngettext("%(count)s request", "%(count)s requests", number + more) % {"count": count}
+    if continued:
+        words = _("continued: %(words)s from here on") % {"words": words}
+    if told.soon:
+        soon = ngettext("%(count)s due within 15 minutes", "%(count)s due within 15 minutes", told.soon)
+        words += " · " + soon % {"count": bounded(told.soon)}
+    return words

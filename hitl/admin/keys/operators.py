@@ -13,11 +13,14 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.debug import sensitive_variables
 
 from hitl import audit
-from hitl.admin.keys.forms import SECTIONS, KeyForm
+from hitl.admin.keys.forms import SECTIONS, STATES, KeyForm
 from hitl.admin.operators.rows import Operated
+from hitl.admin.site import refusal
 from hitl.definition.text import reveal
 from hitl.exceptions import HitlError
 from hitl.models import ApiKey
@@ -25,7 +28,8 @@ from hitl.policies import create_key, revoke_key
 from hitl.policies.keys import state_of
 
 _ONCE = "hitl_key_form"
-_SENT_BEFORE = (
+_REVOKED = _("%(key)s is revoked: it lets nobody in any more.")
+_SENT_BEFORE = _(
     "This form was sent before, or opened again elsewhere. See in the list whether the key is there; if not, send it."
 )
 
@@ -62,50 +66,51 @@ class ApiKeyAdmin(Operated):
 
     # -- columns ---------------------------------------------------------------------------------------
 
-    @admin.display(description="Key", ordering="prefix")
+    @admin.display(description=_("Key"), ordering="prefix")
     def key(self, row: ApiKey) -> str:
         """What it begins with, which is no secret."""
         return f"hitl_{row.prefix}_…"
 
-    @admin.display(description="Owner")
+    @admin.display(description=_("Owner"))
     def owner(self, row: ApiKey) -> str:
         """A person or a team."""
-        return f"team {row.owner_group}" if row.owner_group else str(row.owner_user)
+        return gettext("team %(team)s") % {"team": row.owner_group} if row.owner_group else str(row.owner_user)
 
-    @admin.display(description="State")
+    @admin.display(description=_("State"))
     def state(self, row: ApiKey) -> str:
         """Whether it lets anybody in."""
-        return state_of(row)
+        return str(STATES[state_of(row)])
 
-    @admin.display(description="May")
+    @admin.display(description=_("May"))
     def scope_list(self, row: ApiKey) -> str:
         """Its scopes."""
         return ", ".join(row.scopes)
 
-    @admin.display(description="Asks by the policies")
+    @admin.display(description=_("Asks by the policies"))
     def policy_list(self, row: ApiKey) -> str:
         """Its policies."""
-        return ", ".join(row.policies) or "none"
+        return ", ".join(row.policies) or gettext("none")
 
-    @admin.display(description="Limits")
+    @admin.display(description=_("Limits"))
     def limit_list(self, row: ApiKey) -> str:
         """Its own limits, where it has some."""
         shown = (f"{name}: {', '.join(v) if isinstance(v, list) else v}" for name, v in sorted(row.limits.items()))
-        return "; ".join(shown) or "those of everybody"
+        return "; ".join(shown) or gettext("those of everybody")
 
-    @admin.display(description="What happened to it")
+    @admin.display(description=_("What happened to it"))
     def timeline(self, row: ApiKey) -> str:
         """Its audit chain in sentences."""
         lines = ((f"{line.at:%Y-%m-%d %H:%M:%S}", reveal(line.text)) for line in audit.timeline(f"key:{row.pk}"))
         return format_html_join("\n", "<p>{} · {}</p>", lines)
 
-    @admin.display(description="End")
+    @admin.display(description=_("End"))
     def end(self, row: ApiKey) -> str:
         """Where it is ended."""
         if row.revoked_at is not None:
             return "–"
         where = reverse("admin:hitl_apikey_revoke", args=[row.pk])
-        return format_html('<a href="{}" aria-label="Revoke {}">Revoke…</a>', where, str(row))
+        words, label = gettext("Revoke…"), gettext("Revoke %(key)s") % {"key": row}
+        return format_html('<a href="{}" aria-label="{}">{}</a>', where, label, words)
 
     # -- pages -----------------------------------------------------------------------------------------
 
@@ -126,9 +131,9 @@ class ApiKeyAdmin(Operated):
         try:
             key, secret = create_key(**form.made, actor=request.user)
         except HitlError as error:
-            form.add_error(None, f"{error.message[:1].upper()}{error.message[1:]}.")
+            form.add_error(None, refusal(error))
             return self._form(request, form, status=422)
-        context = {**self._about(request, "Key created"), "key": key, "secret": secret}
+        context = {**self._about(request, gettext("Key created")), "key": key, "secret": secret}
         return TemplateResponse(request, "hitl/keys/created.html", context)
 
     def revoke_view(self, request: HttpRequest, pk: Any) -> HttpResponse:
@@ -139,18 +144,18 @@ class ApiKeyAdmin(Operated):
         if key is None:
             raise Http404("there is no such key")
         if request.method != "POST":
-            context = {**self._about(request, "Revoke a key"), "key": key, "state": state_of(key)}
+            context = {**self._about(request, gettext("Revoke a key")), "key": key, "state": state_of(key)}
             return TemplateResponse(request, "hitl/keys/revoke.html", context)
         before = key.revoked_at is not None
         revoke_key(key, actor=request.user)
-        told = f"{key} {'was revoked before' if before else 'is revoked: it lets nobody in any more'}."
-        messages.success(request, told)
+        told = gettext("%(key)s was revoked before.") if before else _REVOKED
+        messages.success(request, told % {"key": key})
         return HttpResponseRedirect(reverse("admin:hitl_apikey_changelist"))
 
     def _form(self, request: HttpRequest, form: KeyForm, *, status: int = 200) -> HttpResponse:
         once = request.session[_ONCE] = secrets.token_urlsafe(16)
         sections = AdminForm(form, SECTIONS, {}, model_admin=self)  # type: ignore[arg-type]  # it draws any form
-        context = {**self._about(request, "Add API key"), "form": form, "sections": sections, "once": once}
+        context = {**self._about(request, gettext("Add API key")), "form": form, "sections": sections, "once": once}
         return TemplateResponse(request, "hitl/keys/create.html", context, status=status)
 
     def _about(self, request: HttpRequest, title: str) -> dict[str, Any]:

@@ -8,10 +8,11 @@ from typing import Any
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_safe
 
-from hitl.admin.keys.forms import SCOPE_WORDS
+from hitl.admin.keys.forms import SCOPE_WORDS, STATES
 from hitl.admin.site import render
 from hitl.models import ApiKey
 from hitl.policies import revoke_key
@@ -25,9 +26,9 @@ _MOST = 100
 def keys_view(request: HttpRequest) -> HttpResponse:
     """Those the reader answers for, the newest first."""
     rows = list(_own(request.user)[:_MOST])
-    shown = [{"row": row, "state": state_of(row), "may": _may(row)} for row in rows]
+    shown = [{"row": row, "state": state_of(row), "words": STATES[state_of(row)], "may": _may(row)} for row in rows]
     context = {"keys": shown, "most": _MOST if len(rows) == _MOST else 0}
-    return _page(request, "keys.html", "Keys of my agents", **context)
+    return _page(request, "keys.html", gettext("Keys of my agents"), **context)
 
 
 @never_cache
@@ -38,10 +39,10 @@ def revoke_view(request: HttpRequest, pk: uuid.UUID) -> HttpResponse:
     if key is None:
         raise Http404("there is no such key")
     if request.method != "POST":
-        return _page(request, "key_revoke.html", "Revoke a key", key=key, state=state_of(key))
+        return _page(request, "key_revoke.html", gettext("Revoke a key"), key=key, state=state_of(key))
     before = key.revoked_at is not None
     revoke_key(key, actor=request.user)
-    messages.success(request, "The key had been revoked before." if before else "The key is revoked.")
+    messages.success(request, gettext("The key had been revoked before.") if before else gettext("The key is revoked."))
     return HttpResponseRedirect(reverse("review:keys"))
 
 
@@ -50,7 +51,7 @@ def _own(user: Any) -> Any:
 
 
 def _may(row: ApiKey) -> str:
-    return "; ".join(SCOPE_WORDS.get(scope, scope) for scope in row.scopes)
+    return "; ".join(str(SCOPE_WORDS.get(scope, scope)) for scope in row.scopes)
 
 
 def _page(request: HttpRequest, template: str, title: str, **context: Any) -> HttpResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
@@ -10,6 +11,8 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.timesince import timesince
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from hitl import audit, clock, engine
 from hitl.definition.text import reveal
@@ -69,6 +72,14 @@ class Operated(ReadOnly):
         return self.has_operate_permission(request) or super().has_module_permission(request)
 
 
+class Filled(admin.AllValuesFieldListFilter):
+    """A filter by what there is, in which nothing is a dash and not a link without words."""
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        """What there is to choose from."""
+        return ({**choice, "display": choice["display"] or "–"} for choice in super().choices(changelist))
+
+
 class StepsInline(_Inline):
     """The steps of a run."""
 
@@ -108,39 +119,47 @@ class RunAdmin(Operated):
     readonly_fields = ("waiting", "started_by", "children", "timeline")
     exclude = ("audit_hash", "parent_step")
 
+    def view_on_site(self, obj: Run) -> str:
+        """Its page under `/review/`."""
+        return reverse("review:run", args=[obj.pk])
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Run]:
         """With what each run waits for."""
         waits = Step.objects.filter(status="waiting").order_by("parked_at")
         rows: QuerySet[Run] = super().get_queryset(request).select_related("workflow", "requester", "parent_step")
         return rows.prefetch_related(Prefetch("steps", waits, to_attr="waits"))
 
-    @admin.display(description="Waits for, since")
+    @admin.display(description=_("Waits for, since"))
     def waiting(self, run: Run) -> str:
         """What its steps wait for, the longest waiting first."""
         waits: list[Step] = run.waits  # type: ignore[attr-defined]
         now = clock.now()
         lines = ((step.name, reveal(step.waiting_for), timesince(step.parked_at or now, now)) for step in waits)
-        return format_html_join("\n", "<div>{}: {}, for {}</div>", lines)
+        return format_html_join("\n", "<div>{}: {} · {}</div>", lines)
 
-    @admin.display(description="Started by")
+    @admin.display(description=_("Started by"))
     def started_by(self, run: Run) -> str:
         """The run that waits for this one, where there is one."""
-        return "" if run.parent_step is None else _link(run.parent_step.run_id, f"run {run.parent_step.run_id}")
+        return (
+            ""
+            if run.parent_step is None
+            else _link(run.parent_step.run_id, gettext("run %(run)s") % {"run": run.parent_step.run_id})
+        )
 
-    @admin.display(description="Runs it started")
+    @admin.display(description=_("Runs it started"))
     def children(self, run: Run) -> str:
         """Those its steps waited for."""
         rows = Run.objects.filter(parent_step__run=run).select_related("workflow").order_by("id")[:100]
-        lines = ((_link(row.pk, f"{row.workflow} {row.pk}"), row.status) for row in rows)
+        lines = ((_link(row.pk, f"{row.workflow} {row.pk}"), row.get_status_display()) for row in rows)
         return format_html_join("\n", "<p>{} · {}</p>", lines)
 
-    @admin.display(description="Timeline")
+    @admin.display(description=_("Timeline"))
     def timeline(self, run: Run) -> str:
         """The audit chain in sentences."""
         lines = ((f"{line.at:%Y-%m-%d %H:%M:%S}", reveal(line.text)) for line in audit.timeline(run.stream))
         return format_html_join("\n", "<p>{} · {}</p>", lines)
 
-    @admin.action(description="Cancel selected runs", permissions=["operate"])
+    @admin.action(description=_("Cancel selected runs"), permissions=["operate"])
     def cancel_runs(self, request: HttpRequest, queryset: QuerySet[Run]) -> None:
         """Cancel each run in a transaction of its own."""
         done = 0
@@ -150,7 +169,7 @@ class RunAdmin(Operated):
                 done += 1
             except RunEnded:
                 continue
-        self.message_user(request, f"{done} runs cancelled; the others had ended.", messages.SUCCESS)
+        self.message_user(request, _cancelled(done), messages.SUCCESS)
 
 
 @admin.register(Notification)
@@ -167,18 +186,18 @@ class NotificationAdmin(Operated):
         "last_error",
         "created_at",
     )
-    list_filter = ("status", "kind", "channel")
+    list_filter = ("status", "kind", ("channel", Filled))
     list_select_related = ("recipient",)
     ordering = ("-id",)
     actions = ["resend"]
 
-    @admin.action(description="Resend dead letters", permissions=["operate"])
+    @admin.action(description=_("Resend dead letters"), permissions=["operate"])
     def resend(self, request: HttpRequest, queryset: QuerySet[Notification]) -> None:
         """Put dead letters back into the outbox."""
         dead = queryset.filter(status=NotificationStatus.DEAD)
         pending = NotificationStatus.PENDING
         moved = sum(move_notification(row, pending, attempts=0, next_attempt_at=clock.now()) for row in dead)
-        self.message_user(request, f"{moved} messages will be tried again.", messages.SUCCESS)
+        self.message_user(request, _again(moved), messages.SUCCESS)
 
 
 @admin.register(Approval)
@@ -202,6 +221,10 @@ class ApprovalAdmin(ReadOnly):
     exclude = ("action_bytes", "effective_bytes", "resume_data")  # what an agent keeps is nobody else's
     formfield_overrides = {URLField: {"assume_scheme": "https"}}
 
+    def view_on_site(self, obj: Approval) -> str:
+        """Its page under `/review/`."""
+        return reverse("review:hitl_approval_change", args=[obj.pk])
+
 
 @admin.register(AuditRecord)
 class AuditAdmin(ReadOnly):
@@ -214,7 +237,7 @@ class AuditAdmin(ReadOnly):
     readonly_fields = ("text",)
     fields = ("stream", "seq", "at", "action", "actor", "subject", "text")
 
-    @admin.display(description="Body (canonical JSON)")
+    @admin.display(description=_("Body (canonical JSON)"))
     def text(self, record: AuditRecord) -> str:
         """What the hash is taken of."""
         return bytes(record.body).decode()
@@ -238,7 +261,7 @@ class SignalAdmin(ReadOnly):
     list_filter = ("late",)
     ordering = ("-id",)
 
-    @admin.display(description="Name", ordering="name")
+    @admin.display(description=_("Name"), ordering="name")
     def shown(self, row: Signal) -> str:
         """The sender's words, with what cannot be seen."""
         return reveal(row.name)
@@ -249,6 +272,16 @@ class SweepMarkAdmin(ReadOnly):
     """The last sweep."""
 
     list_display = ("name", "swept_at", "moved")
+
+
+def _cancelled(count: int) -> str:
+    words = ngettext("%(n)d run cancelled; the others had ended.", "%(n)d runs cancelled; the others had ended.", count)
+    return words % {"n": count}
+
+
+def _again(count: int) -> str:
+    words = ngettext("%(n)d message will be tried again.", "%(n)d messages will be tried again.", count)
+    return words % {"n": count}
 
 
 def _link(run_id: Any, words: str) -> str:

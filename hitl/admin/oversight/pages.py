@@ -52,7 +52,7 @@ def oversight_view(request: HttpRequest) -> HttpResponse:
 
 
 def _per_day(found: Figures) -> Plot | None:
-    rows = [(date_format(day, "j M"), [("yes", yes), ("other", other)]) for day, yes, other in found.days()]
+    rows = [(date_format(day, str(_("j M"))), [("yes", yes), ("other", other)]) for day, yes, other in found.days()]
     return stacked(rows) if found.votes else None
 
 
@@ -65,7 +65,7 @@ def _took(found: Figures) -> Plot | None:
 def _outcomes(found: Figures) -> list[tuple[Any, Any, int]]:
     """How requests ended, in words: the status, what ended them where it was nobody, and how many."""
     rows = sorted(found.outcomes.items(), key=lambda item: -item[1])
-    split = [(*key.split(":", 1), count) for key, count in rows]
+    split = [(*key.partition(":")[::2], count) for key, count in rows]
     return [(ApprovalStatus(status).label, _VIA.get(via, via), count) for status, via, count in split]
 
 

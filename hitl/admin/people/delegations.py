@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from django import forms
 from django.contrib import messages
 from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from hitl import clock
 from hitl.admin.fields.inputs import Person, When
-from hitl.admin.site import render
+from hitl.admin.site import refusal, render
 from hitl.audit import Actor
 from hitl.exceptions import HitlError
 from hitl.models import Delegation
@@ -26,10 +28,10 @@ _MOST = 100
 class DelegationForm(forms.Form):
     """To whom, for how long, and why."""
 
-    to = Person(label="To whom", help_text="The name they sign in with")
-    starts_at = When(label="From", required=False)
-    ends_at = When(label="Until")
-    reason = forms.CharField(label="Why", required=False)
+    to = Person(label=_("To whom"), help_text=_("The name they sign in with"))
+    starts_at = When(label=_("From"), required=False)
+    ends_at = When(label=_("Until"))
+    reason = forms.CharField(label=_("Why"), required=False)
 
     def __init__(self, data: Any = None) -> None:
         super().__init__(data)
@@ -58,9 +60,9 @@ def delegations_view(request: HttpRequest) -> HttpResponse:
             reason=data["reason"],
         )
     except HitlError as error:
-        form.add_error(None, f"{error.message[:1].upper()}{error.message[1:]}.")
+        form.add_error(None, refusal(error))
         return _page(request, form, status=422)
-    messages.success(request, f"{Actor.of(row.to_user).name} may decide in your place.")
+    messages.success(request, gettext("%(who)s may decide in your place.") % {"who": Actor.of(row.to_user).name})
     return HttpResponseRedirect(reverse("review:delegations"))
 
 
@@ -71,7 +73,8 @@ def revoke_view(request: HttpRequest, pk: int) -> HttpResponse:
     if row is None:
         raise Http404("there is no such delegation")
     ended = revoke_delegation(row, actor=request.user)
-    messages.success(request, "The delegation is ended." if ended else "The delegation had been ended before.")
+    told = gettext("The delegation is ended.") if ended else gettext("The delegation had been ended before.")
+    messages.success(request, told)
     return HttpResponseRedirect(reverse("review:delegations"))
 
 
@@ -82,23 +85,35 @@ def _concerning(user: Any) -> Any:
 
 def _page(request: HttpRequest, form: DelegationForm, *, status: int = 200) -> HttpResponse:
     now = clock.now()
-    rows = [{"row": row, "state": _state(row, now)} for row in _concerning(request.user)[:_MOST]]
+    rows = list(_concerning(request.user)[:_MOST])
+    me = request.user.pk
     context = {
-        "title": "Delegations",
+        "title": gettext("Delegations"),
         "form": form,
-        "mine": [one for one in rows if one["row"].from_user_id == request.user.pk],
-        "others": [one for one in rows if one["row"].to_user_id == request.user.pk],
+        "mine": [Shown(row, row.to_user, *_state(row, now)) for row in rows if row.from_user_id == me],
+        "others": [Shown(row, row.from_user, *_state(row, now)) for row in rows if row.to_user_id == me],
         "most": _MOST if len(rows) == _MOST else 0,
     }
     return render(request, "hitl/review/delegations.html", context, section="delegations", status=status)
 
 
-def _state(row: Delegation, now: Any) -> str:
+class Shown(NamedTuple):
+    """A delegation, the other one of both, how it stands in words, whether it can be ended, and whether it counts
+    now."""
+
+    row: Delegation
+    other: Any
+    state: str
+    open: bool
+    now: bool
+
+
+def _state(row: Delegation, now: Any) -> tuple[str, bool, bool]:
     if row.revoked_at is not None:
-        return "ended early"
+        return gettext("ended early"), False, False
     if row.ends_at <= now:
-        return "over"
-    return "in force" if row.starts_at <= now else "to come"
+        return gettext("over"), False, False
+    return (gettext("in force"), True, True) if row.starts_at <= now else (gettext("to come"), True, False)
 
 
 def urls(wrap: Any) -> list[URLPattern]:

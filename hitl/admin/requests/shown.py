@@ -1,4 +1,4 @@
-"""What the page of one request shows besides the request: its stages, what comes next, its steps, its revisions."""
+"""What the page of one request says besides the request: its stages, who it came to, what comes next, its steps."""
 
 from __future__ import annotations
 
@@ -6,17 +6,37 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
 from hitl.audit import Actor
 from hitl.decisions import Outcome
-from hitl.decisions.inbox import visible
-from hitl.models import Approval, Assignment, Decision, Run, Step
+from hitl.models import Approval, Assignment, Decision, Step
 from hitl.policies import Explanation
 from hitl.policies.acts import silence
 from hitl.transitions import latest
 
 _BOUND = ("type", "target", "impact", "reversible")
 _DEEPEST = 6
-_SOURCES = {"escalation": "escalation", "fallback": "fallback", "assigned": "an operator asked them"}
+RISKS = {
+    "low": gettext_lazy("Low risk"),
+    "medium": gettext_lazy("Medium risk"),
+    "high": gettext_lazy("High risk"),
+    "critical": gettext_lazy("Critical risk"),
+}
+_SOURCES = {
+    "escalation": gettext_lazy("escalation"),
+    "fallback": gettext_lazy("fallback"),
+    "assigned": gettext_lazy("an operator asked them"),
+}
+_OTHERS = {
+    "already_voted": gettext_lazy("has voted"),
+    "voted_earlier_stage": gettext_lazy("voted at an earlier stage"),
+    "own_request": gettext_lazy("asked for it"),
+    "own_edit": gettext_lazy("wrote this version"),
+    "inactive": gettext_lazy("is deactivated"),
+    "place_taken": gettext_lazy("stands in for who asked, or somebody voted in their place"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,35 +53,35 @@ class Change:
 def told(outcome: Outcome) -> str:
     """What came of a vote, to the one who cast it."""
     if outcome.duplicate:
-        return "Your decision is on record already."
+        return _("Your decision is on record already.")
     if outcome.decision.approval_id != outcome.approval.pk:
-        return f"Your version is revision {outcome.approval.revision}; it goes to the others."
+        return _("Your version is revision %(n)s; it goes to the others.") % {"n": outcome.approval.revision}
     if outcome.open:
-        return f"Your vote is recorded: {outcome.have} of {outcome.need}."
-    return f"Recorded: {outcome.approval.get_status_display().lower()}."
+        return _("Your vote is recorded: %(have)s of %(need)s.") % {"have": outcome.have, "need": outcome.need}
+    return _("Recorded: %(status)s.") % {"status": outcome.approval.get_status_display().lower()}
 
 
 def silence_of(approval: Approval) -> str:
     """What becomes of a request that nobody answers, as one word."""
     meant = silence(approval)
     if meant == "escalate":
-        return "escalated"
+        return _("escalated")
     if approval.kind == "question":
-        return "closed"
-    return "approved" if meant == "approve" else "refused"
+        return _("closed")
+    return _("approved") if meant == "approve" else _("refused")
 
 
-def stages_of(approval: Approval, votes: list[Decision]) -> list[dict[str, Any]]:
+def stages_of(approval: Approval, votes: list[Decision], rows: list[Assignment]) -> list[dict[str, Any]]:
     """Each sign-off with who is asked, how it stands, and what was said at it; a request that passed by itself has
-    none."""
+    none. `rows` are the assignments that stand."""
     if approval.decided_via == "policy":
         return []
-    rows = Assignment.objects.filter(approval=approval.pk, ended_at=None).exclude(source__in=("policy", "requester"))
-    also = list(rows.select_related("user", "group", "for_user").order_by("pk"))
+    also = [row for row in rows if row.source not in ("policy", "requester")]
     return [
         {
             "stage": stage,
             "number": number + 1,
+            "open": approval.is_pending and number == approval.stage,
             "state": _state(approval, number),
             "also": [_also(row) for row in also if row.stage == number],
             "votes": [vote for vote in votes if vote.stage == number],
@@ -70,48 +90,78 @@ def stages_of(approval: Approval, votes: list[Decision]) -> list[dict[str, Any]]
     ]
 
 
+def why_of(approval: Approval, user: Any, rows: list[Any]) -> list[str]:
+    """What brought a request to this user: each assignment of its stage that is theirs, in words."""
+    here = [row for row in rows if row.stage == approval.stage]
+    mine = [row for row in here if row.user_id == user.pk or row.mine]
+    return [_brought(row) for row in mine]
+
+
+def _brought(row: Assignment) -> str:
+    if row.for_user is not None:
+        return _("%(name)s handed it over to you") % {"name": Actor.of(row.for_user).name}
+    words = _("you are a member of %(name)s") % {"name": row.group.name} if row.group else _("you are asked by name")
+    source = _SOURCES.get(row.source)
+    return f"{words} ({source})" if source else words
+
+
+def seen_by(user: Any, rows: list[Assignment]) -> list[tuple[Any, Any]]:
+    """Who else of those asked by name has opened it, the last first, and when they first did."""
+    found = [(row.first_seen_at, row) for row in rows if row.first_seen_at is not None and row.user_id != user.pk]
+    return [(row.user, at) for at, row in sorted(found, key=lambda pair: pair[0], reverse=True)[:3]]
+
+
+def cannot_of(explanation: Explanation) -> list[tuple[str, Any]]:
+    """Who was asked and cannot bring what is missing, with the reason as others read it."""
+    return [(name, _OTHERS[reason]) for name, reason in explanation.cannot]
+
+
 def _state(approval: Approval, number: int) -> str:
     if number < approval.stage or (number == approval.stage and approval.status in ("approved", "answered")):
-        return "agreed"
+        return _("agreed")
     if number > approval.stage:
-        return "later" if approval.is_pending else "not reached"
-    return "open now" if approval.is_pending else "ended here"
+        return _("later") if approval.is_pending else _("not reached")
+    return _("open now") if approval.is_pending else _("ended here")
 
 
 def _also(row: Assignment) -> str:
     who = f"group:{row.group.name}" if row.group is not None else Actor.of(row.user).name
-    why = f"for {Actor.of(row.for_user).name}" if row.for_user is not None else _SOURCES.get(row.source, row.source)
-    return f"{who} ({why})"
+    handed = row.for_user is not None and _("for %(name)s") % {"name": Actor.of(row.for_user).name}
+    return f"{who} ({handed or _SOURCES.get(row.source, row.source)})"
 
 
 def coming(approval: Approval, explanation: Explanation) -> list[dict[str, Any]]:
     """What happens by itself, in its order, in words."""
     stage = approval.required.stages[approval.stage]
     up = stage.escalate[approval.rung].to if approval.rung < len(stage.escalate) else stage.fallback
-    unanswered = "closed unanswered" if approval.kind == "question" else "refused"
+    unanswered = (
+        _("It is closed unanswered, if nobody has decided")
+        if approval.kind == "question"
+        else _("It is refused, if nobody has decided")
+    )
     words = {
-        "remind": "Those who are asked are reminded",
-        "escalate": f"Also asked, if nobody has decided: {', '.join(up)}",
-        "approve": "It is approved, if nobody has decided",
-        "reject": f"It is {unanswered}, if nobody has decided",
-        "expire": f"It is {unanswered}, if nobody has decided",
+        "remind": _("Those who are asked are reminded"),
+        "escalate": _("Also asked, if nobody has decided: %(names)s") % {"names": ", ".join(up)},
+        "approve": _("It is approved, if nobody has decided"),
+        "reject": unanswered,
+        "expire": unanswered,
     }
     return [{"what": one.what, "words": words[one.what], "at": one.at} for one in explanation.next]
 
 
-def steps_of(approval: Approval) -> list[tuple[Step, int]]:
+def steps_of(approval: Approval, found: list[Any]) -> list[tuple[Any, int]]:
     """The newest revision of each step in the definition's order, each planned one after its planner, with its depth.
 
     A failure handler that nobody needed is left out.
     """
-    rows = list(latest(list(approval.run.steps.order_by("id"))).values())
+    rows = list(latest(found).values())
     order = {spec.name: number for number, spec in enumerate(approval.run.workflow.definition.steps)}
     idle = [step for step in rows if step.kind == "failure" and step.status in ("pending", "skipped")]
     top = [step for step in rows if step.name in order and step not in idle]
-    found: list[tuple[Step, int]] = []
+    shown: list[tuple[Any, int]] = []
     for step in sorted(top, key=lambda step: order[step.name]):
-        found += _with_planned(step, rows, 0)
-    return found
+        shown += _with_planned(step, rows, 0)
+    return shown
 
 
 def _with_planned(step: Step, rows: list[Step], depth: int) -> Iterator[tuple[Step, int]]:
@@ -122,20 +172,9 @@ def _with_planned(step: Step, rows: list[Step], depth: int) -> Iterator[tuple[St
                 yield from _with_planned(child, rows, depth + 1)
 
 
-def revisions_of(approval: Approval, user: Any) -> dict[str, Any]:
-    """The newest revision where this is not it, and what changed since the one before, if this user may see them."""
-    rows = visible(user).filter(run=approval.run_id, step__name=approval.step.name, key=approval.key)
-    others = list(rows.exclude(pk=approval.pk).order_by("revision"))
-    newest = others[-1] if others and others[-1].revision > approval.revision else None
-    before = next((row for row in others if row.pk == approval.supersedes_id), None)
-    changes = None if before is None or approval.kind == "question" else list(differences(before, approval))
-    asked = Decision.objects.filter(approval=before, verdict="request_revision", withdrawn_at=None)
-    return {"newest": newest, "before": before, "changes": changes, "asked": asked.select_related("actor")}
-
-
 def differences(before: Approval, after: Approval) -> Iterator[Change]:
     """What is bound and differs: arguments by their names, then what else belongs to the action."""
-    yield from _compare(before.args, after.args)
+    yield from compared(before.args, after.args)
     one, other = before.binding, after.binding
     for name in _BOUND:
         if one[name] != other[name]:
@@ -149,26 +188,20 @@ def answer_of(approval: Approval, votes: list[Decision]) -> Decision | None:
     return next((vote for vote in reversed(votes) if vote.verdict == "respond"), None)
 
 
-def family_of(run: Run, user: Any) -> dict[str, Any]:
-    """The run that started this one and those it started; nothing for who may not operate."""
-    if not (user.is_staff and user.has_perm("hitl.operate")):
-        return {}
-    parent = run.parent_step
-    return {
-        "operates": True,
-        "parent": None if parent is None else parent.run_id,
-        "children": list(Run.objects.filter(parent_step__run=run).select_related("workflow").order_by("id")[:50]),
-    }
+def compared(before: Any, after: Any, path: str = "") -> Iterator[Change]:
+    """What differs between two values: objects by their names and lists by their places."""
+    one, other = _members(before), _members(after)
+    for key in sorted(one.keys() | other.keys()):
+        name = f"{path} › {key}" if path else str(key)
+        if key not in other:
+            yield Change("−", "removed", name, one[key])
+        elif key not in one:
+            yield Change("+", "added", name, after=other[key])
+        elif isinstance(one[key], (dict, list)) and type(one[key]) is type(other[key]):
+            yield from compared(one[key], other[key], name)
+        elif one[key] != other[key] or type(one[key]) is not type(other[key]):
+            yield Change("±", "changed", name, one[key], other[key])
 
 
-def _compare(before: dict[str, Any], after: dict[str, Any], path: str = "") -> Iterator[Change]:
-    for key in sorted(before.keys() | after.keys()):
-        name = f"{path} › {key}" if path else key
-        if key not in after:
-            yield Change("−", "removed", name, before[key])
-        elif key not in before:
-            yield Change("+", "added", name, after=after[key])
-        elif isinstance(before[key], dict) and isinstance(after[key], dict):
-            yield from _compare(before[key], after[key], name)
-        elif before[key] != after[key] or type(before[key]) is not type(after[key]):
-            yield Change("±", "changed", name, before[key], after[key])
+def _members(value: Any) -> dict[Any, Any]:
+    return dict(enumerate(value)) if isinstance(value, list) else value

@@ -6,6 +6,8 @@ import uuid
 from datetime import timedelta
 from typing import Any
 
+from django.utils.translation import gettext_noop as _
+
 from hitl import notifications
 from hitl.audit import person_name
 from hitl.decisions.acts.scene import Scene, act, check_text
@@ -47,7 +49,7 @@ def delegate(approval: Approval | uuid.UUID | str, *, actor: Any, to: Any, reaso
     with act(approval, "delegate", actor=actor, reason=reason) as scene:
         _add(scene, to, "delegate", for_user=scene.actor.user_pk)
         scene.record("hitl.approval.delegated", to=person_name(to), to_user=str(to.pk), why=reason.strip())
-        notifications.tell(scene.t, "escalated", scene.approval, part=scene.t.now.isoformat(), to=to)
+        _tell(scene, to, "delegate", reason)
     return scene.approval
 
 
@@ -58,14 +60,19 @@ def assign(approval: Approval | uuid.UUID | str, *, actor: Any, to: Any, reason:
         _add(scene, to, "assigned")
         enough_people(scene.t, scene.approval, scene.votes)
         scene.record("hitl.approval.assigned", to=person_name(to), to_user=str(to.pk), why=reason.strip())
-        notifications.tell(scene.t, "escalated", scene.approval, part=scene.t.now.isoformat(), to=to)
+        _tell(scene, to, "assign", reason)
     return scene.approval
+
+
+def _tell(scene: Scene, to: Any, way: str, reason: str) -> None:
+    said = {"way": way, "by": scene.actor.name, "why": reason.strip()}
+    notifications.tell(scene.t, "escalated", scene.approval, part=scene.t.now.isoformat(), to=to, **said)
 
 
 def _add(scene: Scene, to: Any, source: str, *, for_user: Any = None) -> None:
     approval = scene.approval
     if to.pk == scene.actor.user_pk:
-        raise InvalidDecision(fields={"to": "not to yourself"})
+        raise InvalidDecision(fields={"to": _("not to yourself")})
     asked = people.asked(approval.pk, approval.stage, to.pk)
     if not asked.active or to.pk in spent(approval, scene.votes):
         raise InvalidDecision(

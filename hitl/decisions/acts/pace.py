@@ -49,5 +49,5 @@ def remind(approval: Approval | uuid.UUID | str, *, actor: Any) -> Approval:
     with act(approval, "remind", actor=actor) as scene:
         scene.t.set(scene.approval, reminded_at=scene.t.now)
         scene.record("hitl.approval.reminded")
-        notifications.tell(scene.t, "reminder", scene.approval, part=scene.t.now.isoformat())
+        notifications.tell(scene.t, "reminder", scene.approval, part=scene.t.now.isoformat(), by=scene.actor.name)
     return scene.approval

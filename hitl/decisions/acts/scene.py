@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from django.utils.translation import gettext_noop as _
+
 from hitl.audit import Actor
 from hitl.decisions.checks import check_open, text_problem
 from hitl.decisions.inbox import as_id, find_visible, run_of
@@ -95,7 +97,7 @@ def attempt(approval: Approval | uuid.UUID | str, name: str, *, actor: Any, voti
 def check_text(text: str, name: str, *, needed: bool = False) -> None:
     """Raise InvalidDecision for a text that is missing, too long, or none that could be kept."""
     if needed and not text.strip():
-        raise InvalidDecision(fields={name: "say it in words: it is kept on record"})
+        raise InvalidDecision(fields={name: _("say it in words: it is kept on record")})
     problem = text_problem(text, name)
     if problem:
         raise InvalidDecision(fields=problem)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from hitl import notifications
 from hitl.decisions.acts.scene import act, check_text
 from hitl.models import Approval, Comment, Watch
 
 
 def comment(approval: Approval | uuid.UUID | str, *, actor: Any, text: str) -> Comment:
-    """Leave a remark for everybody who sees the request; also after its end.
+    """Leave a remark for everybody who sees the request; also after its end. Who watches it or is mentioned is told.
 
     Raises UnknownApproval, NotAllowed for programs, and InvalidDecision for an empty or too long text.
     """
@@ -19,6 +20,8 @@ def comment(approval: Approval | uuid.UUID | str, *, actor: Any, text: str) -> C
         row = Comment(approval=scene.approval, author_id=scene.actor.user_pk, text=text.strip(), at=scene.t.now)
         scene.t.add(row)
         scene.record("hitl.approval.commented", text=row.text)
+        said = {"text": row.text, "by": scene.actor.name}
+        notifications.tell(scene.t, "comment", scene.approval, part=f"{scene.actor.id}:{scene.t.now.isoformat()}", **said)
     return row
 
 

@@ -2,41 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any
 from urllib.parse import urlsplit
 
 from django.core.mail import EmailMultiAlternatives
 
 from hitl.conf import conf
-from hitl.models import Approval, Notification
+from hitl.models import Notification
 from hitl.notifications.links import issue_link
-from hitl.notifications.messages import Message, info_message, message
+from hitl.notifications.messages import Message, message
 
 
-def send(kind: str, approval: Approval, person: Any) -> bool:
-    """Send one notice to one person with a link of their own; False when they have no address."""
-    if not person.email:
-        return False
-    words = message(kind, approval, link=issue_link(approval, person.pk))
-    _mail(words, person, f"approval-{approval.run_id}-{approval.step_id}")
-    return True
+def send(row: Notification) -> str:
+    """Send one notice to its person, with a link of their own where it is about a request."""
+    approval = row.approval
+    link = issue_link(approval, row.recipient.pk) if approval is not None and row.recipient is not None else ""
+    thread = f"approval-{approval.run_id}-{approval.step_id}" if approval is not None else f"run-{row.run_id}"
+    post(message(row, link=link), to=row.recipient.email, thread=thread)
+    return ""
 
 
-def send_info(row: Notification, person: Any) -> bool:
-    """Tell one person something that asks nothing of them; False when they have no address."""
-    if not person.email:
-        return False
-    _mail(info_message(row), person, f"run-{row.run_id}")
-    return True
-
-
-def _mail(words: Message, person: Any, thread: str) -> None:
+def post(words: Message, *, to: str, thread: str) -> None:
+    """Send one mail; those of one thread stand together in the reader's program."""
     host = urlsplit(conf.BASE_URL).hostname or "localhost"
     mail = EmailMultiAlternatives(
         subject=words.subject,
         body=words.text,
         from_email=conf.MAIL_FROM,
-        to=[person.email],
+        to=[to],
         headers={
             "Auto-Submitted": "auto-generated",
             "X-Auto-Response-Suppress": "All",

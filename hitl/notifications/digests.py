@@ -1,0 +1,25 @@
+"""Digests: what may wait, in one mail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from hitl import clock
+from hitl.models import Notification
+from hitl.notifications.channels import email
+from hitl.notifications.messages import digest
+
+_MOST = 200
+
+
+def others(row: Notification) -> Iterable[Notification]:
+    """What else waits for the digest of this row's person and is due, the oldest first."""
+    due = Notification.objects.due(clock.now(), ["digest"]).filter(recipient=row.recipient_id).exclude(pk=row.pk)
+    return due.select_related("approval__run__workflow", "run__workflow", "recipient")[: _MOST - 1]
+
+
+def send(rows: list[Notification]) -> None:
+    """Send all of these, which are one person's, in one mail; nothing where there are none."""
+    if rows:
+        person = rows[0].recipient
+        email.post(digest(rows), to=person.email, thread=f"digest-{person.pk}")

@@ -1,0 +1,1 @@
+"""Hostile text through every page, mail and export."""
