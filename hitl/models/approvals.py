@@ -11,8 +11,8 @@ from django.contrib.auth.models import Group
 from django.db import models
 from django.db.models import F, Q
 
-from hitl.definition.canonical import parse
-from hitl.definition.values import Requirement
+from hitl.definition import Requirement, parse
+from hitl.definition.text import reveal
 from hitl.models.fields import key, known, person, status
 from hitl.models.inbox import indexes as inbox
 from hitl.models.policies import ApiKey
@@ -187,7 +187,7 @@ class Approval(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.title} (revision {self.revision})" if self.revision > 1 else self.title
+        return reveal(f"{self.title} (revision {self.revision})" if self.revision > 1 else self.title)
 
     @cached_property
     def required(self) -> Requirement:

@@ -7,6 +7,7 @@ from typing import Any
 from django.db import models
 from django.db.models import Q
 
+from hitl.definition.text import reveal
 from hitl.models.approvals import Approval, Decision
 from hitl.models.fields import key, person
 from hitl.models.runs import Run, Step
@@ -24,7 +25,7 @@ class Event(models.Model):
         constraints = [models.UniqueConstraint(fields=["run", "key"], name="hitl_event_key")]
 
     def __str__(self) -> str:
-        return self.key
+        return reveal(self.key)
 
 
 class StreamChunk(models.Model):
@@ -94,7 +95,7 @@ class Feedback(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.key
+        return reveal(self.key)
 
 
 class Freeze(models.Model):

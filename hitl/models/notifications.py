@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -46,6 +47,11 @@ class NotificationQuerySet(models.QuerySet["Notification"]):
         """Pending ones whose time to be tried has come, the oldest first; of these channels, or of all."""
         rows = self.filter(status=NotificationStatus.PENDING, next_attempt_at__lte=now).order_by("next_attempt_at")
         return rows if channels is None else rows.filter(channel__in=list(channels))
+
+    def mailed(self, user: Any, approval: Approval) -> NotificationQuerySet:
+        """What this person was mailed of a request, in any of its revisions, the first one first."""
+        rows = self.filter(approval__run=approval.run_id, approval__step=approval.step_id, recipient=user)
+        return rows.filter(channel="email", status=NotificationStatus.SENT).order_by("sent_at", "pk")
 
 
 class Notification(models.Model):

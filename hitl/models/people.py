@@ -122,12 +122,14 @@ def show(approval: Approval, fresh: Iterable[Any] = ()) -> tuple[str, list[Any]]
 
 class Place(NamedTuple):
     """Somebody whose requests a person may decide, themselves above all, with the groups they are in and whose requests
-    (`own`) they may not decide. Nobody decides in the place of who is not active."""
+    (`own`) they may not decide; `keys` are those of their agents, as the database writes them. Nobody decides in the
+    place of who is not active."""
 
     user: Any
     groups: tuple[Any, ...] = ()
     own: tuple[Any, ...] = ()
     active: bool = True
+    keys: tuple[Any, ...] = ()
 
 
 def standing(user_id: Any) -> list[Place]:
@@ -136,18 +138,24 @@ def standing(user_id: Any) -> list[Place]:
     now, params = now_sql()
     live = f"revoked_at IS NULL AND starts_at <= {now} AND ends_at > {now}"
     group, joined = (f"g.{other}", f"LEFT JOIN {members} g ON g.{own} = u.{key} ") if members else ("NULL", "")
+    teams = f" OR k.owner_group_id IN (SELECT m.{other} FROM {members} m WHERE m.{own} = u.{key})" if members else ""  # noqa: S608
+    keys = "string_agg(CAST(k.id AS text), ',')" if on_postgres() else "group_concat(k.id, ',')"
     rows = execute(
-        f"SELECT u.{key}, {active}, {group}, d.from_user_id FROM {table} u {joined}"  # noqa: S608
+        f"SELECT u.{key}, {active}, {group}, d.from_user_id, "  # noqa: S608
+        f"(SELECT {keys} FROM hitl_apikey k WHERE k.owner_user_id = u.{key}{teams}) FROM {table} u {joined}"
         f"LEFT JOIN hitl_delegation d ON d.to_user_id = u.{key} AND {live} WHERE u.{key} = %s "
         f"OR u.{key} IN (SELECT from_user_id FROM hitl_delegation WHERE to_user_id = %s AND {live})",
         [*params, *params, user_id, user_id, *params, *params],
     )
-    found: dict[Any, tuple[bool, dict[Any, None], dict[Any, None]]] = {}
-    for user, is_active, its_group, giver in rows:
-        _, groups, givers = found.setdefault(user, (bool(is_active), {}, {}))
+    found: dict[Any, tuple[bool, tuple[Any, ...], dict[Any, None], dict[Any, None]]] = {}
+    for user, is_active, its_group, giver, owned in rows:
+        _, _, groups, givers = found.setdefault(user, (bool(is_active), tuple((owned or "").split(",")), {}, {}))
         groups |= {} if its_group is None else {its_group: None}
         givers |= {} if giver is None else {giver: None}
-    told = [Place(user, tuple(groups), tuple(givers), is_active) for user, (is_active, groups, givers) in found.items()]
+    told = [
+        Place(user, tuple(groups), tuple(givers), is_active, tuple(filter(None, owned)))
+        for user, (is_active, owned, groups, givers) in found.items()
+    ]
     return sorted(told, key=lambda place: place.user != user_id) or [Place(user_id, active=False)]
 
 

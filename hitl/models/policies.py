@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import Q
 
 from hitl.definition.policy import PolicyDocument
+from hitl.definition.text import reveal
 from hitl.models.fields import key, person
 
 
@@ -111,7 +112,7 @@ class ApiKey(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.agent} (hitl_{self.prefix}_…)"
+        return f"{reveal(self.agent)} (hitl_{self.prefix}_…)"
 
     is_active = True
     is_anonymous = False

@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Q
 
 from hitl.definition.specs import Definition, read_definition
+from hitl.definition.text import reveal
 from hitl.models.fields import key, known, person, status
 from hitl.states import RunStatus, StepStatus
 
@@ -243,4 +244,4 @@ class Signal(models.Model):
         ]
 
     def __str__(self) -> str:
-        return self.name
+        return reveal(self.name)

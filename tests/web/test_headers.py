@@ -46,7 +46,7 @@ def test_even_a_server_error_has_them(client: Any, bob: Any, monkeypatch: Any) -
     def fail(*args: Any) -> None:
         raise RuntimeError("secret detail")
 
-    monkeypatch.setattr(inbox, "_rows", fail)
+    monkeypatch.setattr(inbox, "sample", fail)
     client.force_login(bob)
     client.raise_request_exception = False
     response = client.get("/review/hitl/approval/")

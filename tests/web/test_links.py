@@ -245,3 +245,14 @@ def nothing_written_but_a_session(who: Any) -> Any:
             yield client
 
     return check()
+
+
+def test_who_guesses_is_told_nothing_any_more_and_nobody_else_is_hindered(address: str, bob: Any, carol: Any) -> None:
+    client = Client()
+    client.force_login(carol)
+    for number in range(20):
+        client.get(f"/r/hitlr_{number:043d}/")
+        assert client.get("/r/").status_code == 404
+    client.get(address)
+    assert client.get("/r/").status_code == 429
+    assert opened(address, bob).status_code == 200

@@ -4,7 +4,7 @@
   const one = (selector, root = document) => root.querySelector(selector);
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
   // What changed is said once, politely, to those who listen to the page.
-  const say = (words) => { const said = one("#said"); if (said) said.textContent = words; };
+  const say = (words) => { const spoken = one("#spoken"); if (spoken) spoken.textContent = words; };
 
   // -- menus: one open at a time, closed by Escape and by a click elsewhere --------------------------
   const menus = () => all("details.menu[open]");
