@@ -22,5 +22,6 @@ def rooms() -> list[ModuleType]:
     from hitl.admin.policies import pages as policies
     from hitl.admin.records import pages as records
     from hitl.admin.runs import pages as runs
+    from hitl.admin.webhooks import pages as webhooks
 
-    return [live, runs, policies, oversight, records, delegations, preferences, owners]
+    return [live, runs, policies, oversight, records, delegations, preferences, owners, webhooks]

@@ -12,7 +12,6 @@ from django import template
 from django.template.defaultfilters import linebreaksbr
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 
 from hitl.audit import Actor
@@ -24,10 +23,10 @@ _RUN, _EXPLAINED = 8, 50  # hidden characters in a row that have a chip each; ch
 
 
 @register.filter
-def reveal(value: Any) -> SafeString:
+def reveal(value: Any) -> str:
     """Show what cannot be seen as chips, and say of a word what it reads like. For the body of a page only: where there
     are no tags (attributes, options, window titles, mails) `visible` and `line` do it in plain text."""
-    told = html.unescape(value + "") if isinstance(value, SafeString) else str(value)  # `join` has escaped its parts
+    told = html.unescape(value + "") if hasattr(value, "__html__") else str(value)  # `join` has escaped its parts
     return format_html("<bdi>{}</bdi>", _shown(told)) if _turns(told) else _shown(told)
 
 
@@ -38,7 +37,7 @@ def visible(value: Any) -> str:
 
 
 @register.filter
-def agent_text(value: Any) -> SafeString:
+def agent_text(value: Any) -> str:
     """An agent's Markdown, all of it to be seen and nothing of it to be clicked or loaded; text that is too long or too
     deep for that as it is."""
     found = rendered(str(value), _shown)
@@ -70,6 +69,12 @@ def line(value: Any, limit: int = 200) -> str:
 
 
 @register.filter
+def quoted(value: Any, mark: str = "> ") -> str:
+    """Text of somebody else in a plain mail: each line after the first is marked, so that none can pass for ours."""
+    return f"\n{mark}".join(text.reveal(str(value)).splitlines())
+
+
+@register.filter
 def last_part(value: str) -> str:
     """The name a plan gave to its step, without the planner's before it."""
     return value.rpartition("/")[2]
@@ -81,7 +86,7 @@ def operate(page: str, *args: Any) -> str:
     return reverse(f"admin:{page}", args=args)
 
 
-def _shown(told: str) -> SafeString:
+def _shown(told: str) -> str:
     """The text escaped, with a chip for what cannot be seen and a mark on words that read like others."""
     parts, at, number = [], 0, count()
     for odd in text.lookalikes(told):
@@ -90,12 +95,12 @@ def _shown(told: str) -> SafeString:
     return format_html_join("", "{}", ((part,) for part in (*parts, _pieces(told[at:], number))))
 
 
-def _pieces(told: str, number: count[int]) -> SafeString:
+def _pieces(told: str, number: count[int]) -> str:
     runs = text.pieces(told)
     return format_html_join("", "{}", ((_chips(run, number) if hidden else run,) for run, hidden in runs))
 
 
-def _chips(run: str, number: count[int]) -> SafeString:
+def _chips(run: str, number: count[int]) -> str:
     if len(run) > _RUN:
         words = gettext("%(count)d hidden characters, U+%(first)04X to U+%(last)04X")
         ends = {"count": len(run), "first": ord(run[0]), "last": ord(run[-1])}
@@ -103,14 +108,14 @@ def _chips(run: str, number: count[int]) -> SafeString:
     return format_html_join("", "{}", ((_chip(char, number),) for char in run))
 
 
-def _chip(char: str, number: count[int]) -> SafeString:
+def _chip(char: str, number: count[int]) -> str:
     if next(number) >= _EXPLAINED:
         return format_html('<span class="cp">U+{}</span>', f"{ord(char):04X}")
     name = unicodedata.name(char, "") or gettext("a character without a name")
     return format_html('<span class="cp" title="{}">U+{}</span>', name, f"{ord(char):04X}")
 
 
-def _marked(odd: text.Lookalike, word: str, number: count[int]) -> SafeString:
+def _marked(odd: text.Lookalike, word: str, number: count[int]) -> str:
     if next(number) >= _EXPLAINED:
         return format_html('<span class="mixed">{}</span>', word)
     said = gettext("looks like: %(like)s · has %(script)s %(letter)s")

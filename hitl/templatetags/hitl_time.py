@@ -9,7 +9,6 @@ from django import template
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 register = template.Library()
@@ -23,7 +22,7 @@ def away(at: datetime, now: datetime) -> str:
 
 
 @register.simple_tag
-def moment(at: datetime, now: datetime) -> SafeString:
+def moment(at: datetime, now: datetime) -> str:
     """A time as it is from now, the time itself in its title."""
     words = _("in %(time)s") if at > now else _("%(time)s ago")
     words = _("just now") if abs(at - now) < _MINUTE else words

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from markdown_it import MarkdownIt
 from markdown_it.tree import SyntaxTreeNode
@@ -27,10 +26,10 @@ _OTHERS = {
     "bullet_list": "ul",
 }
 _EMPTY = {"softbreak": "br", "hardbreak": "br", "hr": "hr"}
-Show = Callable[[str], SafeString]
+Show = Callable[[str], str]
 
 
-def rendered(text: str, show: Show) -> SafeString | None:
+def rendered(text: str, show: Show) -> str | None:
     """The Markdown as HTML, with `show` for its texts; None where it is too long or too deep to be read as such."""
     if len(text) > LONGEST:
         return None
@@ -41,11 +40,11 @@ def rendered(text: str, show: Show) -> SafeString | None:
     return _all(SyntaxTreeNode(tokens).children, show)
 
 
-def _all(nodes: list[SyntaxTreeNode], show: Show) -> SafeString:
+def _all(nodes: list[SyntaxTreeNode], show: Show) -> str:
     return format_html_join("", "{}", ((_one(node, show),) for node in nodes))
 
 
-def _one(node: SyntaxTreeNode, show: Show) -> SafeString:
+def _one(node: SyntaxTreeNode, show: Show) -> str:
     if node.type in _EMPTY:
         return format_html("<{}>", _EMPTY[node.type])
     if node.type in ("text", "code_inline", "code_block", "fence"):
@@ -64,7 +63,7 @@ def _one(node: SyntaxTreeNode, show: Show) -> SafeString:
     return inner
 
 
-def _words(node: SyntaxTreeNode, show: Show) -> SafeString:
+def _words(node: SyntaxTreeNode, show: Show) -> str:
     words = show(node.content)
     if node.type == "text":
         return words
@@ -74,7 +73,7 @@ def _words(node: SyntaxTreeNode, show: Show) -> SafeString:
     return format_html('{}<pre dir="auto">{}</pre>', name, words)
 
 
-def _led(node: SyntaxTreeNode, inner: SafeString, show: Show) -> SafeString:
+def _led(node: SyntaxTreeNode, inner: str, show: Show) -> str:
     """The words of a link or a picture, its host or else all of its address, and its title."""
     address = str(node.attrs.get("href" if node.type == "link" else "src", ""))
     title = str(node.attrs.get("title", ""))

@@ -54,7 +54,7 @@ def ask(alice: Any, bob: Any, carol: Any, work: Any) -> Any:
 
 
 def errors(response: Any) -> dict[str, str]:
-    return dict(re.findall(r'id="error-([^"]+)">([^<]+)</p>', response.content.decode()))
+    return dict(re.findall(r'id="error-([^"]+)">(.+?)</p>', response.content.decode()))
 
 
 def answer(client: Any, approval: Approval, **fields: Any) -> Any:

@@ -164,7 +164,7 @@ def test_operators_are_led_to_the_runs_around_this_one(family: Any, bob: Any, ro
     parent, child = family
     page = page_of(Approval.objects.get()) + "?tab=record"
     text = browse(root).get(page).content.decode()
-    assert f'started by <a href="/admin/hitl/run/{parent.pk}/change/">' in text
+    assert f'started by <a href="/review/runs/{parent.pk}/">' in text
     assert f'<a href="/review/runs/{child.pk}/"' in text
     assert 'href="/admin/">Operate' in text
     assert "/admin/" not in browse(bob).get(page).content.decode()

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.contrib.staticfiles import finders
 
 from hitl import Action, Workflow, clock, decisions
 from hitl.models import Approval
@@ -20,12 +21,25 @@ from hitl.policies import apply_policy
 from hitl.policies.delegations import create_delegation, revoke_delegation
 from tests.admin.conftest import INBOX, browse, decide, page_of, post
 from tests.browser.conftest import ARGS
-from tests.browser.test_screens import HOST, answer
 from tests.conftest import _user
 from tests.servers import chromium_bin
 
 pytestmark = [pytest.mark.browser, pytest.mark.sqlite]
 TYPES = {"credit": {"type": "object", "properties": {"amount": {"type": "integer"}}}}
+
+
+HOST = "http://hitl.test"
+
+
+def answer(route: Any, answers: dict[str, str]) -> None:
+    """A page of ours, a static file, or nothing."""
+    path = route.request.url.removeprefix(HOST)
+    if path in answers:
+        route.fulfill(body=answers[path], content_type="text/html; charset=utf-8")
+    elif path.startswith("/static/") and (found := finders.find(path.removeprefix("/static/"))):
+        route.fulfill(path=str(found))
+    else:
+        route.fulfill(status=404, body="")
 
 
 def refunds(alice: Any, work: Any, root: Any) -> list[Approval]:

@@ -35,6 +35,12 @@ NO_PAGES = {
     "review/audit/runs/<uuid:pk>/evidence.json": "a file",
     "review/audit/runs/<uuid:pk>/evidence.csv": "a file",
     "review/audit/export.csv": "a file",
+    "review/dead-letters/<uuid:pk>/resend/": "takes posts",
+    "review/webhooks/<uuid:pk>/disable/": "takes posts",
+    "review/webhooks/<uuid:pk>/enable/": "takes posts",
+    "review/webhooks/<uuid:pk>/replay/": "takes posts",
+    "review/webhooks/<uuid:pk>/rotate/": "takes posts",
+    "review/webhooks/<uuid:pk>/test/": "takes posts",
     "review/logout/": "takes posts",
     "review/autocomplete/": "names for the script",
     "review/jsi18n/": "words for the script",
@@ -120,6 +126,7 @@ def review_pages(world: World) -> list[Visit]:
         *(Visit(f"request-{name}", f"{INBOX}{row.pk}/") for name, row in world.requests.items()),
         Visit("request-not-mine", f"{INBOX}{world.requests['cleanup'].pk}/", "rita"),
         Visit("request-asked", f"{INBOX}{world.requests['cleanup'].pk}/", "sam"),
+        Visit("request-audit", f"{INBOX}{world.requests['cleanup'].pk}/?tab=audit"),
         Visit("value", f"{INBOX}{old}/value/args/"),
         Visit("value-one", f"{INBOX}{old}/value/args/0/"),
         Visit("value-output", f"{INBOX}{old}/value/output/{fork['step']}/"),
@@ -128,10 +135,10 @@ def review_pages(world: World) -> list[Visit]:
         *(Visit(f"run-{name}", f"/review/runs/{row.pk}/", "rita") for name, row in world.runs.items()),
         Visit("run-seen", f"/review/runs/{run}/"),
         *(
-            Visit(f"run-part-{part}", f"/review/runs/{run}/?view={part}", "rita")
+            Visit(f"run-part-{part}", f"/review/runs/{run}/?tab={part}", "rita")
             for part in ("timeline", "signals", "stream", "feedback")
         ),
-        Visit("run-listening-signals", f"/review/runs/{world.runs['listening'].pk}/?view=signals", "rita"),
+        Visit("run-listening-signals", f"/review/runs/{world.runs['listening'].pk}/?tab=signals", "rita"),
         Visit("run-value", f"/review/runs/{run}/value/input/", "rita"),
         Visit("start", "/review/runs/start/", "rita"),
         Visit("start-run", "/review/runs/start/cleanup/", "rita"),
@@ -145,6 +152,9 @@ def review_pages(world: World) -> list[Visit]:
         Visit("oversight", "/review/oversight/", "rita"),
         Visit("records", "/review/audit/", "rita"),
         Visit("verify", "/review/audit/verify/", "rita"),
+        *(Visit(name, f"/review/{name}/", "rita") for name in ("webhooks", "dead-letters")),
+        Visit("webhook", f"/review/webhooks/{world.webhook.pk}/", "rita"),
+        Visit("webhook-new", "/review/webhooks/new/", "rita"),
         Visit("delegations", "/review/delegations/"),
         Visit("preferences", "/review/preferences/"),
         Visit("keys", "/review/keys/", "sam"),

@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field
 from hitl import Action, Plan, Workflow, clock, decisions, engine, policies
 from hitl.definition.gates import gate_spec
 from hitl.engine.outside import ask, ask_question
-from hitl.models import Approval, Notification, Run
+from hitl.models import Approval, Notification, Run, WebhookEndpoint
 from hitl.notifications import deliver
 from hitl.policies.delegations import create_delegation
 from hitl.transitions import locked
@@ -38,6 +38,7 @@ class World:
     runs: dict[str, Run] = field(default_factory=dict)
     requests: dict[str, Approval] = field(default_factory=dict)
     delegation: Any = None
+    webhook: Any = None
 
 
 class Wanted(BaseModel):
@@ -83,14 +84,14 @@ def _people(world: World, say: Say) -> None:
 
 
 def _policies(world: World, say: Say) -> None:
-    first = {"stages": [{"reviewers": [world.people["team"]], "timeout": "4h", "remind": ["1h"]}]}
-    second = {"reviewers": [world.people["board"]], "timeout": "2h"}
+    first = {"reviewers": [world.people["team"]], "timeout": "4h", "remind": ["1h"]}
+    both = [first, {"reviewers": [world.people["board"]], "timeout": "2h"}]
     rule = {"name": say("rule", "dry runs pass", 100), "when": "args.dry_run == true", "auto": "approve"}
-    for words in ("Storage owners look.", "Storage owners look, then directors."):
-        document = {"name": "deletion", "description": say("policy description", words, 900), "default": dict(first)}
-        policies.apply_policy(document, actor=world.people["rita"])
-        first["stages"] = [*first["stages"], second]
-        document["default"], document["rules"] = first, [{**rule, "until": "2099-12-31"}]
+    words = say("policy description", "Storage owners look.", 900)
+    document: dict[str, Any] = {"name": "deletion", "description": words, "default": {"stages": [first]}}
+    policies.apply_policy(document, actor=world.people["rita"])
+    words = say("policy description", "Storage owners look, then directors.", 900)
+    document |= {"description": words, "default": {"stages": both}, "rules": [{**rule, "until": "2099-12-31"}]}
     policies.apply_policy(document, actor=world.people["rita"])
 
 
@@ -112,7 +113,7 @@ def _cleanup(world: World, say: Say) -> None:
         args = {"bucket": ctx.input["bucket"], "older_than": None, "dry_run": ctx.input["dry_run"]}
         if ctx.instructions:
             args["older_than"] = "2024-12-31"
-        for name, value in (("reason", "no reads for 210 days"), ("tags", "exports")):
+        for name, value in (("reason", "no reads for 210 days"), ("tag", "exports\u200b")):
             args[say("argument name", name, 400)] = say("argument", value, 20_000)
         return Action(
             args,
@@ -204,7 +205,9 @@ def _mailing(world: World, say: Say) -> None:
         title, impact = say("title", "Mail to Ann Lee", 480), say("impact", "A mail leaves the house.", 4_800)
         return Action(Letter.model_validate(letter), title=title, impact=impact, reversible=True, target="ann")
 
-    flow.approval("look", after="draft", reviewers=[world.people["team"]], risk="medium")
+    flow.approval(
+        "look", after="draft", reviewers=[world.people["team"]], risk="medium", timeout=timedelta(minutes=100)
+    )
     flow.step(lambda ctx: {"sent": True}, name="send", after="look")
     for name in ("letter", "edited", "refused"):
         world.runs[name] = flow.start({"complaint": say("input", "C-88")}, requester=sam)
@@ -217,7 +220,7 @@ def _mailing(world: World, say: Say) -> None:
     decisions.decide(refused, actor=dana, verdict="reject", digest=refused.digest, comment=words)
     asking = Workflow("offers", title=say("workflow", "Find an offer", 180))
     question = "The parcel of order A-17 arrived damaged. The customer asks for a quick answer.\n\nWhat shall I offer?"
-    options = {"reviewers": [world.people["team"]], "schema": Offer}
+    options = {"reviewers": [world.people["team"]], "schema": Offer, "timeout": timedelta(hours=26)}
     asking.step(lambda ctx: ctx.ask("q", say("question", question, 4_900), **options), name="think")
     for name in ("question", "answered"):
         world.runs[name] = asking.start(requester=sam)
@@ -238,7 +241,14 @@ def _outside(world: World, say: Say) -> None:
     other, _ = policies.create_key(say("agent", "Old agent", 95), scopes=scopes, **owner)
     policies.revoke_key(other, actor=world.people["sam"])
     world.keys = {"agent": key, "old": other}
-    gate = gate_spec("a test", reviewers=[world.people["team"]], risk="high", level="verify", phrase="SEND 412")
+    gate = gate_spec(
+        "a test",
+        reviewers=[world.people["team"]],
+        risk="high",
+        level="verify",
+        phrase="SEND 412",
+        timeout=timedelta(minutes=12),
+    )
     schema = {
         "type": "object",
         "title": say("schema title", "Renewal mail"),
@@ -268,7 +278,7 @@ def _outside(world: World, say: Say) -> None:
     }
     request = ask(action, gate, args_schema=schema, **more)
     options = [say("option", "Europe"), say("option", "The whole world")]
-    gate = gate_spec("a test", reviewers=[world.people["team"]], risk="low")
+    gate = gate_spec("a test", reviewers=[world.people["team"]], risk="low", timeout=timedelta(hours=30))
     words = say("question", "Which region should the report cover?", 4_900)
     choice = ask_question(words, gate, options=options, **more)
     for name, row in (("outside", request), ("choice", choice)):
@@ -312,10 +322,13 @@ def _listening(world: World, say: Say) -> None:
 
 
 def _beside(world: World, say: Say) -> None:
-    """A delegation, and mails: delivered, and one that nobody could deliver."""
+    """A delegation, a webhook, and mails: delivered, and one that nobody could deliver."""
     dana, ines = world.people["dana"], world.people["ines"]
     words = {"ends_at": clock.now() + timedelta(days=3), "reason": say("reason", "On holiday", 400)}
     world.delegation = create_delegation(ines, dana, actor=ines, **words)
+    words = {"description": say("webhook", "The ticket system", 190), "created_by": world.people["rita"]}
+    address = {"url": "https://tickets.example/hook", "secrets": [], "created_at": clock.now()}
+    world.webhook = WebhookEndpoint.objects.create(**words, **address)
     deliver()
     dead = {"status": "dead", "last_error": say("failure", "550 mailbox unavailable", 1_900)}
     Notification.objects.filter(pk=Notification.objects.order_by("pk").values("pk")[:1]).update(**dead)

@@ -12,6 +12,7 @@ import pytest
 from django.core import mail
 from django.db import transaction
 
+from hitl.definition import registry
 from tests.browser.conftest import ARGS
 from tests.browser.pages import Visit, admin_pages, answers, forms_sent, no_pages, review_pages
 from tests.browser.world import build
@@ -114,7 +115,7 @@ def walked(django_db_setup: None, django_db_blocker: Any) -> Walked:
     """Everything that the browser is going to be shown, made once; the database is empty again after it. Tests that ask
     for it are marked `django_db`, since without one such test there is no database."""
     say = Planter()
-    with django_db_blocker.unblock(), transaction.atomic():
+    with django_db_blocker.unblock(), registry.isolated(), transaction.atomic():
         world = build(say)
         visits = [*review_pages(world), *forms_sent(world, say("typed", "")), *admin_pages(world)]
         found, others = answers(world, visits), no_pages(world)

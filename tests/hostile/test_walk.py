@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -11,12 +12,17 @@ from tests.browser.pages import give, unvisited
 from tests.hostile import payloads
 from tests.hostile.conftest import AUDIT, UNSEEN, Walked, watched
 
+NAMES = re.compile("«(first name|last name|username|group)»")
 pytestmark = [pytest.mark.browser, pytest.mark.django_db, pytest.mark.sqlite]
 
 
 def wrongs(seen: dict[str, Any], *, stock: bool) -> list[str]:
-    """What is wrong with a page that a browser looked at."""
-    found = [*seen["wrong"], *(text for text in seen["shown"] if UNSEEN.search(text))]
+    """What is wrong with a page that a browser looked at. On stock pages the names of people and groups may stand as
+    they are: operators, who see them there, give them."""
+    found = [
+        *seen["wrong"],
+        *(text for text in seen["shown"] if UNSEEN.search(text) and not (stock and NAMES.search(text))),
+    ]
     found += [f"button: {text}" for text in seen["buttons"] if "«" in text]
     return found if stock or seen["title"].endswith("· hitl") else [*found, f"title: {seen['title']}"]
 
@@ -37,12 +43,9 @@ def test_every_page_stays_ours(walked: Walked, browser: Any) -> None:
     for visit in walked.visits:
         page.goto(visit.url)
         if "html" in walked.found[visit.url]["Content-Type"]:
-            stock = visit.path.startswith("/admin/")
+            stock = visit.path.startswith(("/admin/", "/review/password_change/"))
             seen = page.evaluate(AUDIT, stock)
             wrong += [(visit.name, what) for what in wrongs(seen, stock=stock)]
-    import json
-
-    json.dump([wrong, heard, asked], open("/tmp/g.json", "w"))
     assert (wrong, heard, asked) == ([], [], [])
 
 

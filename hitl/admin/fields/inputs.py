@@ -36,8 +36,8 @@ class JSONText(forms.CharField):
 class Lines(forms.CharField):
     """Text of several lines. Browsers send CRLF at each line's end, which would silently change the argument."""
 
-    def __init__(self, **options: Any) -> None:
-        super().__init__(widget=forms.Textarea(attrs={"rows": 4}), strip=False, **options)
+    def __init__(self, *, strip: bool = False, **options: Any) -> None:
+        super().__init__(widget=forms.Textarea(attrs={"rows": 3}), strip=strip, **options)
 
     def to_python(self, value: Any) -> Any:
         """The text with the line ends it came with."""

@@ -15,6 +15,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from hitl import audit, clock, engine
+from hitl.admin.operators.seen import Seen
 from hitl.definition.text import reveal
 from hitl.exceptions import RunEnded
 from hitl.models import (
@@ -37,7 +38,7 @@ else:
     _Base, _Inline = admin.ModelAdmin, admin.TabularInline
 
 
-class ReadOnly(_Base):
+class ReadOnly(Seen, _Base):
     """Rows that only verbs change."""
 
     show_full_result_count = False
@@ -80,7 +81,7 @@ class Filled(admin.AllValuesFieldListFilter):
         return ({**choice, "display": choice["display"] or "–"} for choice in super().choices(changelist))
 
 
-class StepsInline(_Inline):
+class StepsInline(Seen, _Inline):
     """The steps of a run."""
 
     model = Step
@@ -214,7 +215,7 @@ class ApprovalAdmin(ReadOnly):
         "decided_via",
         "consumed_at",
     )
-    list_filter = ("status", "risk", "decided_via")
+    list_filter = ("status", "risk", ("decided_via", Filled))
     list_select_related = ("requester",)
     search_fields = ("id", "title")
     ordering = ("-id",)
@@ -240,7 +241,7 @@ class AuditAdmin(ReadOnly):
     @admin.display(description=_("Body (canonical JSON)"))
     def text(self, record: AuditRecord) -> str:
         """What the hash is taken of."""
-        return bytes(record.body).decode()
+        return reveal(bytes(record.body).decode())
 
 
 @admin.register(Decision)

@@ -1,4 +1,5 @@
-"""How the screens talk to a person: their time zone, their language, light or dark, and single keys."""
+"""How the screens talk to a person: their time zone, their language, light or dark, and single keys. How messages
+reach them is in `notices`, on the same page."""
 
 from __future__ import annotations
 
@@ -18,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
+from hitl.admin.people.notices import NoticesForm
 from hitl.admin.site import render
 from hitl.models import Profile
 from hitl.models.notifications import Theme
@@ -90,20 +92,21 @@ def _zones() -> list[tuple[Any, list[tuple[str, str]]]]:
 @require_http_methods(["GET", "HEAD", "POST"])
 def preferences_view(request: HttpRequest) -> HttpResponse:
     """What the reader prefers, and a way to change it."""
-    if request.method != "POST":
-        return _page(request, PreferencesForm(instance=getattr(request.user, "profile", None)))
-    form = PreferencesForm(request.POST)
-    if not form.is_valid():
-        return _page(request, form, status=422)
     who: Any = request.user
-    Profile.objects.update_or_create(user=who, defaults=form.cleaned_data)
+    if request.method != "POST":
+        return _page(request, PreferencesForm(instance=getattr(who, "profile", None)), NoticesForm(who))
+    form, notices = PreferencesForm(request.POST), NoticesForm(who, request.POST)
+    if not (form.is_valid() and notices.is_valid()):
+        return _page(request, form, notices, status=422)
+    Profile.objects.update_or_create(user=who, defaults={**form.cleaned_data, **notices.profile})
+    notices.keep()
     with translation.override(form.cleaned_data["language"] or translation.get_language_from_request(request)):
         messages.success(request, gettext("Your preferences are saved."))
     return HttpResponseRedirect(reverse("review:preferences"))
 
 
-def _page(request: HttpRequest, form: PreferencesForm, *, status: int = 200) -> HttpResponse:
-    context = {"title": gettext("Preferences"), "form": form}
+def _page(request: HttpRequest, form: PreferencesForm, notices: NoticesForm, *, status: int = 200) -> HttpResponse:
+    context = {"title": gettext("Preferences"), "form": form, "notices": notices}
     return render(request, "hitl/review/preferences.html", context, section="preferences", status=status)
 
 

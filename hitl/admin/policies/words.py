@@ -14,6 +14,8 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from hitl import clock
 from hitl.definition import PolicyDocument, Stage
+from hitl.definition.values import Business
+from hitl.policies import when
 
 SILENCE = {
     "reject": gettext_lazy("it is refused"),
@@ -140,7 +142,7 @@ def ladder(stage: Stage, on_timeout: str, *, alone: bool, opens: datetime | None
     if stage.timeout:
         end = _("If nobody has decided, %(silence)s") % {"silence": SILENCE[on_timeout]}
         found.append((stage.timeout, end))
-    rungs = [Rung(span(after), opens and opens + timedelta(seconds=after), words) for after, words in found]
+    rungs = [Rung(span(after), opens and when(opens, after), words) for after, words in found]
     return [Rung("", opens, _asked(stage, alone=alone)), *rungs]
 
 
@@ -155,6 +157,10 @@ def _asked(stage: Stage, *, alone: bool) -> str:
 
 def span(seconds: float) -> str:
     """How long, in words."""
+    if isinstance(seconds, Business):
+        told = {"span": span(float(seconds)), "calendar": seconds.calendar}
+        words = _("%(span)s of business hours (%(calendar)s)") if seconds.calendar else _("%(span)s of business hours")
+        return words % told
     now = clock.now()
     if seconds < 60:
         return _("%(many)g seconds") % {"many": seconds}

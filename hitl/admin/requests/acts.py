@@ -15,7 +15,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from hitl import decisions
-from hitl.admin.fields.inputs import Person
+from hitl.admin.fields.inputs import Lines, Person
 from hitl.exceptions import InvalidDecision
 from hitl.models import Approval
 from hitl.policies import REASONS, Explanation
@@ -91,7 +91,7 @@ class Extend(ReasonForm):
 class Remark(ActForm):
     """What one has to say."""
 
-    text = forms.CharField(label=_("Add to the discussion"), strip=True, widget=forms.Textarea(attrs={"rows": 3}))
+    text = Lines(label=_("Add to the discussion"), strip=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ def _next(desk: Desk, asked: Asked, approval: Approval) -> uuid.UUID | None:
     for after in (cursor_of(approval), None):
         edge = desk.edge(asked.view, scan=_SCAN, after=after) if asked.narrowed else None
         rows = desk.page(asked.view, limit=2, after=after, until=edge, only=asked.only())
-        found = [pk for pk in rows.values_list("pk", flat=True) if pk != approval.pk]
+        found: list[uuid.UUID] = [pk for pk in rows.values_list("pk", flat=True) if pk != approval.pk]
         if found:
             return found[0]
     return None

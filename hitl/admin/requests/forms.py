@@ -10,7 +10,7 @@ from django import forms
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from hitl.admin.fields.inputs import JSONText
+from hitl.admin.fields.inputs import JSONText, Lines
 from hitl.admin.fields.kept import Kept
 from hitl.admin.fields.schema import SchemaFields, SchemaForm
 from hitl.admin.fields.shapes import same
@@ -42,7 +42,7 @@ class DecisionForm(SchemaForm):
     revision = forms.IntegerField(widget=forms.HiddenInput)
     shown = forms.CharField(required=False, widget=forms.HiddenInput)
     phrase = forms.CharField(required=False, strip=True, label=_("Phrase"))
-    comment = forms.CharField(required=False, widget=forms.Textarea(attrs={"rows": 3}), label=_("Comment"))
+    comment = Lines(required=False, label=_("Comment"), strip=True)
 
     def __init__(
         self,

@@ -31,7 +31,7 @@ from hitl.admin.site import refusal, render
 from hitl.definition.action import ENVELOPE
 from hitl.exceptions import HitlError
 from hitl.models import Approval
-from hitl.notifications.messages import requester_name
+from hitl.notifications.words import TAGS, requester_name
 from hitl.policies import Explanation, explain
 from hitl.policies.stepup import proved_at
 
@@ -213,7 +213,7 @@ def _record(request: HttpRequest, approval: Approval) -> dict[str, Any]:
         "timeline": audit.timeline(run.stream, after=after, limit=_LINES),
         "earlier": after,
         "before_that": max(after - _LINES, 0),
-        "notices": reads.notices(approval),
+        "notices": [(row, TAGS.get(row.kind, row.kind)) for row in reads.notices(approval)],
         "parent": run.parent_step.run_id if run.parent_step is not None else None,
         "children": reads.children(run),
     }

@@ -111,6 +111,6 @@ def comments(approval: Approval, *, all_of_them: bool = False) -> list[Comment]:
 
 
 def notices(approval: Approval) -> QuerySet[Notification]:
-    """Who was told, the last first."""
-    told = approval.notifications.exclude(recipient=None).select_related("recipient")
+    """Who was told, people and programs, the last first."""
+    told = approval.notifications.exclude(channel="").select_related("recipient", "endpoint")
     return told.order_by("-pk")[:MOST]

@@ -14,6 +14,7 @@ from hitl.admin.runs.picture import KINDS, picture
 from hitl.admin.runs.shown import span
 from hitl.admin.site import render
 from hitl.definition.specs import StepSpec
+from hitl.definition.values import Business
 from hitl.engine.outside.builtin import NAMES as BUILTIN
 from hitl.engine.reads import may_start, recipes, seen_workflows
 from hitl.models import Workflow
@@ -50,5 +51,6 @@ def _gate(spec: StepSpec) -> dict[str, Any]:
     asks: Any = spec.asks
     stages = asks.requirement.stages if asks.requirement is not None else ()
     now = clock.now()
-    wait = span(now, now + timedelta(seconds=asks.timeout)) if asks.timeout else ""
+    clocked = asks.timeout and not isinstance(asks.timeout, Business)
+    wait = span(now, now + timedelta(seconds=asks.timeout)) if clocked else str(asks.timeout or "")
     return {"spec": spec, "asks": asks, "stages": stages, "wait": wait}
