@@ -10,7 +10,7 @@ WORKDIR /src
 # Dependencies first: they change less often than the code. What is downloaded is what constraints.txt names.
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 RUN mkdir hitl templates && touch hitl/__init__.py \
-    && pip install --constraint constraints.txt ".[postgres,server]" \
+    && pip install --constraint constraints.txt ".[postgres,server,slack]" \
     && pip uninstall --yes hitl-django
 COPY hitl hitl
 COPY templates templates

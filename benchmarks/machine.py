@@ -32,9 +32,9 @@ class Bench:
     env: dict[str, str]
     workers: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
-    def worker(self, *queues: str, concurrency: int = 2) -> subprocess.Popen[bytes]:
+    def worker(self, *queues: str, concurrency: int = 2, pool: str = "prefork") -> subprocess.Popen[bytes]:
         """A real Celery worker, as production runs it."""
-        command = [sys.executable, "-m", "celery", "-A", "project", "worker", "-Q", ",".join(queues), "-P", "prefork"]
+        command = [sys.executable, "-m", "celery", "-A", "project", "worker", "-Q", ",".join(queues), "-P", pool]
         command += ["-c", str(concurrency), "--without-gossip", "--without-mingle", "-l", "WARNING"]
         process = subprocess.Popen(command, env={**os.environ, **self.env}, start_new_session=True)
         self.workers.append(process)

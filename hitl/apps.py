@@ -27,6 +27,8 @@ class HitlConfig(AppConfig):
         autodiscover_modules("workflows")
         checks.register(ours.check_workflows)
         checks.register(ours.check_settings)
+        checks.register(ours.check_calendars)
+        checks.register(ours.check_slack)
         checks.register(ours.check_database, checks.Tags.database)
         post_migrate.connect(_after_migrate, sender=self)
 

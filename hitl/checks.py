@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
+from importlib.util import find_spec
 from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning
 from django.db import connections
+from pydantic import ValidationError
 
-from hitl.conf import DEFAULTS
+from hitl.conf import DEFAULTS, conf
 from hitl.definition import registry
+from hitl.definition.policy import Calendar
+from hitl.definition.values import explain
 from hitl.exceptions import InvalidWorkflow
 from hitl.models import triggers
 
@@ -38,6 +44,44 @@ def check_settings(**kwargs: Any) -> list[CheckMessage]:
     if database.get("ATOMIC_REQUESTS"):
         hint = "hitl rings workers after its own commit; a transaction around the request would delay it."
         found.append(Error("ATOMIC_REQUESTS is on", hint=hint, id="hitl.E004"))
+    return found
+
+
+def check_calendars(**kwargs: Any) -> list[CheckMessage]:
+    """hitl.E005: what is set as a calendar of business hours is none, or a gate names one there is not."""
+    found: list[CheckMessage] = []
+    for name, given in {"HITL_CALENDAR": conf.CALENDAR, **conf.CALENDARS}.items():
+        try:
+            Calendar.model_validate({"time_zone": settings.TIME_ZONE, **given})
+        except (TypeError, ValidationError) as error:
+            told = explain(error) if isinstance(error, ValidationError) else "it is a dictionary"
+            found.append(Error(f"the calendar {name} is wrong: {told}", id="hitl.E005"))
+    return found + [_unknown_calendar(workflow, name) for workflow, name in _named() if name not in conf.CALENDARS]
+
+
+def _named() -> Iterator[tuple[Any, str]]:
+    """Every workflow with the calendars that its gates name."""
+    for workflow in registry.registered():
+        with suppress(InvalidWorkflow):  # which is said by hitl.E001
+            gates = [step.asks for step in workflow.definition().steps if step.asks is not None]
+            names = set().union(*(gate.calendars for gate in gates)) - {""}
+            yield from ((workflow, name) for name in sorted(names))
+
+
+def _unknown_calendar(workflow: Any, name: str) -> CheckMessage:
+    return Error(f"there is no calendar {name}", hint="Name it in HITL_CALENDARS.", obj=workflow, id="hitl.E005")
+
+
+def check_slack(**kwargs: Any) -> list[CheckMessage]:
+    """hitl.E006: requests are to be told in Slack, and something is missing for it."""
+    if not conf.SLACK_TOKEN:
+        return []
+    found: list[CheckMessage] = []
+    if find_spec("slack_sdk") is None:
+        hint = "pip install 'hitl-django[slack]'"
+        found.append(Error("HITL_SLACK_TOKEN is set, and slack-sdk is not installed", hint=hint, id="hitl.E006"))
+    if not conf.SLACK_CHANNEL:
+        found.append(Error("HITL_SLACK_TOKEN is set, and HITL_SLACK_CHANNEL is not", id="hitl.E006"))
     return found
 
 

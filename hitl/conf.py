@@ -21,6 +21,8 @@ DEFAULTS: dict[str, Any] = {
     # How long things may take.
     "HITL_GATE_TIMEOUT": timedelta(hours=4),  # a gate without `timeout=`
     "HITL_CRITICAL_GATE_TIMEOUT": timedelta(hours=24),  # the same at critical risk
+    "HITL_CALENDAR": {},  # when people work: `time_zone` (else TIME_ZONE), `hours` (else mon-fri 9 to 17), `holidays`
+    "HITL_CALENDARS": {},  # others by their name, for `8h business NAME`
     "HITL_SIGNAL_TIMEOUT": timedelta(hours=1),  # wait_for_signal without `timeout=`
     "HITL_EXECUTE_WITHIN": timedelta(hours=24),  # from the approval to the start of the protected step
     "HITL_REPORT_WITHIN": timedelta(hours=1),  # from an agent's use of its grant to its report, else it is uncertain
@@ -40,12 +42,13 @@ DEFAULTS: dict[str, Any] = {
     # Where people go and how they are told.
     "HITL_BASE_URL": "http://127.0.0.1:8000",  # how links in mails begin
     "HITL_MAIL_FROM": "hitl <hitl@localhost>",
-    "HITL_MAIL_ATTEMPTS": 8,  # then the notification is dead and waits for an operator
-    "HITL_WEBHOOK_ALLOW": [],  # names and networks that webhooks may call although they are not public, at any port
+    "HITL_MAIL_ATTEMPTS": 12,  # over some three hours; then the notification is dead and waits for an operator
+    "HITL_WEBHOOK_ALLOW": (),  # names and networks that webhooks may call although they are not public, at any port
     "HITL_WEBHOOK_PROXY": None,  # webhooks go through it, and then it vets where names lead to
     "HITL_SLACK_TOKEN": None,  # a bot token: requests are told in a channel, and changed there when they are decided
     "HITL_SLACK_CHANNEL": "",
     "HITL_SLACK_WEBHOOK": None,  # or an incoming webhook, which cannot change what it said
+    "HITL_SLACK_URL": "https://slack.com/api/",  # for tests, and for what speaks like Slack
     "HITL_METRICS_TOKEN": None,  # /metrics answers to this bearer token; without one it does not exist
 }
 

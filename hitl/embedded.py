@@ -98,10 +98,10 @@ class Machinery:
 
 
 def queues() -> list[str]:
-    """Every queue any registered workflow uses, and our own two."""
+    """Every queue any registered workflow uses, and our own three."""
     steps = [step for workflow in registry.registered() for step in workflow.definition().steps]
     used = {step.queue for step in steps if not step.external}
-    return sorted(used | {"default", "notices", "sweep"})
+    return sorted(used | {"default", "hooks", "notices", "sweep"})
 
 
 @contextmanager

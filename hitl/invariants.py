@@ -192,7 +192,7 @@ def notices_are_accounted_for() -> Found:
         yield row, "it is pending and will never be tried"
     for row in Notification.objects.filter(status=NotificationStatus.SENT, sent_at=None):
         yield row, "it is sent, at no time"
-    told = Notification.objects.filter(approval=OuterRef("pk"), kind="requested")
+    told = Notification.objects.filter(approval=OuterRef("pk"), kind__in=("requested", "revision"))
     for request in Approval.objects.exclude(Exists(told)).exclude(decided_via="policy"):
         yield _named(request), "nobody is told of it"
 

@@ -196,6 +196,11 @@ HITL_LEASE = timedelta(seconds=env.float("HITL_LEASE", default=30))
 HITL_SWEEP_INTERVAL = timedelta(seconds=env.float("HITL_SWEEP_INTERVAL", default=2))
 HITL_SWEEP_OVERDUE = timedelta(seconds=env.float("HITL_SWEEP_OVERDUE", default=30))
 HITL_PREPARE_STATEMENTS = env.bool("HITL_PREPARE_STATEMENTS", default=True)  # off behind a transaction pooler
+HITL_SLACK_TOKEN = env.str("HITL_SLACK_TOKEN", default="")
+HITL_SLACK_CHANNEL = env.str("HITL_SLACK_CHANNEL", default="")
+HITL_SLACK_WEBHOOK = env.str("HITL_SLACK_WEBHOOK", default="")
+HITL_WEBHOOK_ALLOW = env.list("HITL_WEBHOOK_ALLOW", default=[])
+HITL_WEBHOOK_PROXY = env.str("HITL_WEBHOOK_PROXY", default=None)
 HITL_METRICS_TOKEN = env.str("HITL_METRICS_TOKEN", default=None)
 
 REST_FRAMEWORK = {

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
 from django.urls import reverse
 from django.views import defaults
 from rest_framework import exceptions as drf
@@ -89,7 +90,10 @@ def _told(error: drf.APIException) -> tuple[str, str, dict[str, Any]]:
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """For `handler404` of a project: below the API's address a problem document, elsewhere Django's page."""
+    """For `handler404` of a project: below the API's address a problem document, on the reviewers' site a page of it,
+    elsewhere Django's page."""
+    if request.resolver_match is not None and "review" in request.resolver_match.namespaces:
+        return render(request, "hitl/review/not_found.html", status=404)
     if not request.path.startswith(reverse("api-runs").removesuffix("runs/")):
         return defaults.page_not_found(request, exception)
     body = {"type": "urn:hitl:problem:not_found", "title": "not found", "status": 404, "code": "not_found"}

@@ -6,6 +6,7 @@ from hitl.api.approvals import acts, asking, deciding, delegations
 from hitl.api.approvals import views as approvals
 from hitl.api.openapi import pages
 from hitl.api.runs import audit, control, events, freezing, output, views, workflows
+from hitl.api.webhooks import views as webhooks
 from hitl.api.work import steps
 
 urlpatterns = [
@@ -58,6 +59,14 @@ urlpatterns = [
     path("approvals/<uuid:pk>/withdraw/", acts.Withdraw.as_view(), name="api-withdraw"),
     path("approvals/<uuid:pk>/revoke/", acts.Revoke.as_view(), name="api-revoke"),
     path("approvals/<uuid:pk>/cancel/", acts.CancelRequest.as_view(), name="api-cancel-request"),
+    path("webhooks/", webhooks.Webhooks.as_view(), name="api-webhooks"),
+    path("webhooks/<uuid:pk>/", webhooks.OneWebhook.as_view(), name="api-webhook"),
+    path("webhooks/<uuid:pk>/rotate/", webhooks.Rotate.as_view(), name="api-webhook-rotate"),
+    path("webhooks/<uuid:pk>/disable/", webhooks.Disable.as_view(), name="api-webhook-disable"),
+    path("webhooks/<uuid:pk>/enable/", webhooks.Enable.as_view(), name="api-webhook-enable"),
+    path("webhooks/<uuid:pk>/test/", webhooks.Try.as_view(), name="api-webhook-test"),
+    path("webhooks/<uuid:pk>/deliveries/", webhooks.Deliveries.as_view(), name="api-webhook-deliveries"),
+    path("webhooks/<uuid:pk>/deliveries/replay/", webhooks.Replay.as_view(), name="api-webhook-replay"),
     path("audit/", audit.Audit.as_view(), name="api-audit"),
     path("audit/verify/", audit.Verify.as_view(), name="api-verify"),
     path("step-up/", deciding.ProveYourself.as_view(), name="api-step-up"),

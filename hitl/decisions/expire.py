@@ -4,7 +4,6 @@ low-risk, reversible action says otherwise, or there is somebody further up."""
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
 
 from django.utils.translation import gettext_noop as _
 
@@ -12,6 +11,7 @@ from hitl import notifications, progress
 from hitl.decisions.resolve import resolve
 from hitl.decisions.stages import climb, times
 from hitl.models import Approval, sql
+from hitl.policies import when
 from hitl.policies.acts import silence
 from hitl.states import ApprovalStatus, RunStatus
 from hitl.transitions import Transition, locked
@@ -47,7 +47,7 @@ def expire_now(t: Transition, approval: Approval) -> None:
         resolve(t, approval, ApprovalStatus.APPROVED, via="timeout", action="hitl.approval.passed", why=why)
     elif meant == "escalate":
         stage = approval.required.stages[approval.stage]
-        t.set(approval, stage_opened_at=t.now, expires_at=t.now + timedelta(seconds=stage.timeout or 0))
+        t.set(approval, stage_opened_at=t.now, expires_at=when(t.now, stage.timeout or 0))
         climb(t, approval, sql.votes_of(approval.pk), why=_("nobody decided in time"))
     else:
         why = "nobody decided in time"
@@ -63,8 +63,8 @@ def _remind(t: Transition, approval: Approval) -> None:
     stage = approval.required.stages[approval.stage]
     t.set(approval, reminded_at=t.now, remind_at=times(stage, approval.stage_opened_at, t.now)["remind_at"])
     t.record("hitl.approval.reminded", f"approval:{approval.pk}", title=approval.title)
-    passed = (at - approval.stage_opened_at).total_seconds() if at else 0
-    said = {"number": sum(after <= passed for after in stage.remind), "of": len(stage.remind)}
+    came = [after for after in stage.remind if at and when(approval.stage_opened_at, after) <= at]
+    said = {"number": len(came), "of": len(stage.remind)}
     notifications.tell(t, "reminder", approval, part=at.isoformat() if at else "", **said)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from hitl import notifications
@@ -18,7 +18,7 @@ from hitl.definition.values import RISKS
 from hitl.exceptions import BadInput, InvalidPolicy
 from hitl.models import Approval, Run, Step
 from hitl.models.fields import uuid7
-from hitl.policies import Asks, Candidate, requirement_for, rerun, resolve
+from hitl.policies import Asks, Candidate, requirement_for, rerun, resolve, when
 from hitl.states import ApprovalStatus
 from hitl.transitions import Transition
 
@@ -277,7 +277,7 @@ def _terms(requirement: Requirement, phrase: str, action_type: str, now: datetim
         "prevent_self_review": requirement.prevent_self_review,
         "opened_at": now,
         "stage_opened_at": now,
-        "expires_at": now + timedelta(seconds=stage.timeout or 0),
+        "expires_at": when(now, stage.timeout or 0),
         **times(stage, now, now),
     }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 from hitl import parked, progress
@@ -10,6 +9,7 @@ from hitl.audit import SYSTEM, Actor
 from hitl.decisions.stages import grant_times
 from hitl.definition.action import ENVELOPE
 from hitl.models import Approval, Step
+from hitl.policies import when
 from hitl.states import ApprovalStatus, RunStatus, StepStatus
 from hitl.transitions import Transition
 
@@ -80,8 +80,8 @@ def _revise(t: Transition, approval: Approval, gate: Step, why: str) -> None:
         progress.refuse_step(t, gate, RunStatus.REJECTED, "max_revisions", why)
         return
     if not spec.after:
-        again = timedelta(seconds=approval.required.stages[0].timeout or 0)
-        t.set(gate, waiting_for="revision", wake_at=t.now + again)
+        again = when(t.now, approval.required.stages[0].timeout or 0)
+        t.set(gate, waiting_for="revision", wake_at=again)
         return
     t.move(gate, StepStatus.CANCELLED)
     progress.restart(t, asks.revise or spec.after[0], why, why=f"a revision was requested: {why}")

@@ -12,7 +12,7 @@ from hitl.audit import SYSTEM, Actor
 from hitl.decisions.quorum import tally
 from hitl.definition import Stage
 from hitl.models import Approval, Assignment, Decision, people
-from hitl.policies import resolve
+from hitl.policies import resolve, when
 from hitl.policies.explain import spent
 from hitl.transitions import Transition
 
@@ -21,11 +21,11 @@ _ALONE = _("those who are asked cannot decide it alone")
 
 def times(stage: Stage, opened_at: datetime, now: datetime, *, rung: int = 0) -> dict[str, datetime | None]:
     """When the next reminder and the next rung of a stage are due."""
-    later = [opened_at + timedelta(seconds=after) for after in stage.remind]
+    later = [when(opened_at, after) for after in stage.remind]
     up = stage.escalate[rung].after if rung < len(stage.escalate) else None
     return {
-        "remind_at": next((at for at in later if at > now), None),
-        "escalate_at": None if up is None else opened_at + timedelta(seconds=up),
+        "remind_at": min((at for at in later if at > now), default=None),
+        "escalate_at": None if up is None else when(opened_at, up),
     }
 
 
@@ -45,7 +45,7 @@ def open_next(t: Transition, approval: Approval, votes: list[Decision], who: Act
         approval,
         stage=approval.stage + 1,
         stage_opened_at=t.now,
-        expires_at=t.now + timedelta(seconds=stage.timeout or 0),
+        expires_at=when(t.now, stage.timeout or 0),
         **times(stage, t.now, t.now),
         reminded_at=None,
         rung=0,

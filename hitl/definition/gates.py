@@ -37,7 +37,7 @@ def gate_spec(
     phrase: str = "",
     risk: str = "medium",
     reversible: bool = False,
-    timeout: timedelta | None = None,
+    timeout: timedelta | str | None = None,
     on_timeout: str | None = None,
     editable: Iterable[str] | None = None,
     execute_within: timedelta | None = None,
@@ -55,12 +55,12 @@ def gate_spec(
     many `approvals` let it pass and how many `rejections` refuse it, or several `stages` one after the other; `rules`
     change that where their condition holds. `remind` says after how long people are reminded.
     `level="verify"` makes the reviewer type `phrase`; `level="info"` tells people and goes on. `timeout` is how long
-    each stage has, `on_timeout` what silence means (refused unless low risk and reversible: `"approve"`, or
-    `"escalate"`). `editable` are the arguments reviewers may change (default: all); `types` are other actions they may
-    make of it, each with its model or schema. `execute_within` is how long the approval is good for, `cool_off` how
-    long it can be revoked before the step may start. When a revision is asked for, the run goes back to the step
-    `revise` (default: the one that proposed), at most `max_revisions` times, and then refuses or escalates
-    (`on_max_revisions`). Raises InvalidWorkflow.
+    each stage has (a timedelta, or words such as `"8h business"`), `on_timeout` what silence means (refused unless low
+    risk and reversible: `"approve"`, or `"escalate"`). `editable` are the arguments reviewers may change (default:
+    all); `types` are other actions they may make of it, each with its model or schema. `execute_within` is how long the
+    approval is good for, `cool_off` how long it can be revoked before the step may start. When a revision is asked for,
+    the run goes back to the step `revise` (default: the one that proposed), at most `max_revisions` times, and then
+    refuses or escalates (`on_max_revisions`). Raises InvalidWorkflow.
     """
     given = _given(
         approvals=approvals, rejections=rejections, remind=remind, comment=comment,
@@ -69,7 +69,7 @@ def gate_spec(
     _check_who(where, policy, reviewers, stages, given)
     _check_how(where, level, phrase, editable)
     _check_silence(where, on_timeout, sure_risk=None if calls_risk else risk, reversible=reversible)
-    check_durations(where, timeout=timeout, execute_within=execute_within)
+    check_durations(where, timeout=None if isinstance(timeout, str) else timeout, execute_within=execute_within)
     check_durations(where, least=timedelta(0), cool_off=cool_off)
     try:
         return GateSpec(
@@ -86,7 +86,7 @@ def gate_spec(
             phrase=phrase,
             risk=risk,
             reversible=reversible,
-            timeout=seconds(timeout),
+            timeout=timeout if isinstance(timeout, str) else seconds(timeout),
             on_timeout=on_timeout,
             editable=None if editable is None else tuple(editable),
             execute_within=seconds(execute_within),

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from hitl.definition.canonical import canonical, digest
 from hitl.definition.policy.rules import Rule
-from hitl.definition.values import Level, OnTimeout, Requirement, Risk, Value
+from hitl.definition.values import Level, OnTimeout, Requirement, Risk, Span, Value, calendars
 
 EXTERNAL = "external:"  # begins the queues that programs outside look at; no worker of ours does
 
@@ -27,7 +27,7 @@ class GateSpec(Value):
     phrase: str = Field(default="", max_length=200)
     risk: Risk = "medium"
     reversible: bool = False
-    timeout: float | None = None
+    timeout: Span | None = None
     on_timeout: OnTimeout | None = None
     editable: tuple[str, ...] | None = None
     execute_within: float | None = None
@@ -42,6 +42,12 @@ class GateSpec(Value):
     calls_action: bool = False
     calls_risk: bool = False
     outside: bool = False  # said by an agent, so that it can only make its policy stricter
+
+    @property
+    def calendars(self) -> set[str]:
+        """The calendars that its own durations are measured by."""
+        own = self.requirement.stages if self.requirement is not None else ()
+        return calendars((*own, *(stage for rule in self.rules for stage in rule.stages)), self.timeout)
 
 
 class LoopSpec(Value):

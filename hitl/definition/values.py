@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from datetime import timedelta
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -12,7 +14,10 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
     field_validator,
     model_validator,
 )
@@ -31,7 +36,9 @@ REQUESTER = "requester"
 
 _REVIEWER = re.compile(r"(group|user):\S(.*\S)?|requester")
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
+_BUSINESS = re.compile(r"(\S+) business(?: ([a-z0-9][a-z0-9_-]*))?")
 _LONGEST = timedelta(days=366).total_seconds()
+_LONGEST_BUSINESS = timedelta(hours=2000).total_seconds()
 
 
 def _as_seconds(value: Any) -> Any:
@@ -48,6 +55,59 @@ def _as_seconds(value: Any) -> Any:
 
 
 Duration = Annotated[float, BeforeValidator(_as_seconds), Field(gt=0, le=_LONGEST)]
+
+
+class Business(float):
+    """Seconds that count only while a calendar says that people work: the project's own, or the one it calls so."""
+
+    calendar: str = ""
+
+    @classmethod
+    def of(cls, value: float, calendar: str = "") -> Business:
+        """So many seconds of this calendar."""
+        found = cls(value)
+        found.calendar = calendar
+        return found
+
+    def __str__(self) -> str:
+        """As it is written: `8h business`."""
+        left, told = int(self), ""
+        for unit, length in (("h", 3600), ("m", 60), ("s", 1)):
+            many, left = divmod(left, length)
+            told += f"{many}{unit}" if many else ""
+        return f"{told} business {self.calendar}".rstrip()
+
+
+def _with_business(value: Any, clock: ValidatorFunctionWrapHandler) -> float:
+    """A duration, or `8h business`, or `8h business berlin` by the calendar of this name."""
+    found = _BUSINESS.fullmatch(value.strip()) if isinstance(value, str) else None
+    if found is None:
+        seconds: float = clock(float(value) if isinstance(value, Business) else value)
+        return Business.of(seconds, value.calendar) if isinstance(value, Business) else seconds
+    if "d" in found[1]:
+        raise ValueError(f"{value!r}: a day of business can be read in two ways; write hours, as in 16h business")
+    span: float = clock(found[1])
+    if span > _LONGEST_BUSINESS:
+        raise ValueError(f"{value!r} is longer than 2000h of business")
+    return Business.of(span, found[2] or "")
+
+
+def as_written(value: float) -> float | str:
+    """A duration as it is kept: seconds, or the words of business hours."""
+    return str(value) if isinstance(value, Business) else value
+
+
+Span = Annotated[Duration, WrapValidator(_with_business), PlainSerializer(as_written)]
+
+
+def _alike(one: float, other: float) -> bool:
+    """Whether two durations are measured in the same way, so that they can be compared."""
+    return isinstance(one, Business) == isinstance(other, Business)
+
+
+def _before(after: float, ends: float | None) -> bool:
+    """Whether something comes before the end, as far as the durations tell."""
+    return not ends or after < ends or not _alike(after, ends)
 
 
 def _reviewers(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -67,7 +127,7 @@ class Escalation(Value):
     """One more step up the escalation ladder: `after` so long in a stage, `to` these people, beside those asked so far
     (`add`) or in their place (`replace`)."""
 
-    after: Duration
+    after: Span
     to: tuple[str, ...] = Field(min_length=1)
     mode: Literal["add", "replace"] = "add"
 
@@ -89,8 +149,8 @@ class Stage(Value):
     reviewers: tuple[str, ...] = Field(min_length=1)
     approvals: int | None = Field(default=None, ge=1, le=100)
     rejections: int = Field(default=1, ge=1, le=100)
-    timeout: Duration | None = None
-    remind: tuple[Duration, ...] = Field(default=(), max_length=20)
+    timeout: Span | None = None
+    remind: tuple[Span, ...] = Field(default=(), max_length=20)
     escalate: tuple[Escalation, ...] = Field(default=(), max_length=10)
     fallback: tuple[str, ...] = ()
 
@@ -108,8 +168,9 @@ class Stage(Value):
             raise ValueError("the requester confirms alone: no other reviewers, no quorum, no escalation")
         if REQUESTER in self.fallback:
             raise ValueError("the requester is no fallback for other people")
-        for name, after in (("remind", list(self.remind)), ("escalate", [rung.after for rung in self.escalate])):
-            if after != sorted(after) or (self.timeout and after and after[-1] >= self.timeout):
+        for name, after in (("remind", self.remind), ("escalate", [rung.after for rung in self.escalate])):
+            falls = any(one > later and _alike(one, later) for one, later in pairwise(after))
+            if falls or not all(_before(one, self.timeout) for one in after):
                 raise ValueError(f"{name}: times come in their order, and before the timeout")
         return self
 
@@ -131,8 +192,8 @@ class Stage(Value):
                 **self.model_dump(),
                 "approvals": self.approvals or approvals,
                 "timeout": ends,
-                "remind": [after for after in self.remind if not ends or after < ends],
-                "escalate": [rung for rung in self.escalate if not ends or rung.after < ends],
+                "remind": [after for after in self.remind if _before(after, ends)],
+                "escalate": [rung for rung in self.escalate if _before(rung.after, ends)],
             }
         )
 
@@ -141,6 +202,13 @@ def _together(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
     if len(stages) > 1 and any(stage.by_requester for stage in stages):
         raise ValueError("a confirmation by the requester is never one stage of several")
     return stages
+
+
+def calendars(stages: Iterable[Stage], *more: float | None) -> set[str]:
+    """The names of the calendars that these stages, and `more` durations, are measured by; the project's own is
+    empty."""
+    spans = [span for s in stages for span in (s.timeout, *s.remind, *(rung.after for rung in s.escalate))] + [*more]
+    return {span.calendar for span in spans if isinstance(span, Business)}
 
 
 Stages = Annotated[tuple[Stage, ...], AfterValidator(_together), Field(max_length=10)]

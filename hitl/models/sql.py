@@ -31,7 +31,7 @@ SLIM = (
 def lock_run(run_id: uuid.UUID, *, skip_locked: bool = False) -> Run | None:
     """Lock one run until the transaction ends; None when there is none, or it is locked and `skip_locked` is set."""
     columns, load = loader(Run)
-    lock = "" if not on_postgres() else " FOR UPDATE SKIP LOCKED" if skip_locked else " FOR UPDATE"
+    lock = _for_update() + (" SKIP LOCKED" if skip_locked and on_postgres() else "")
     rows = execute(f"SELECT {columns} FROM hitl_run WHERE id = %s{lock}", [uuid_param(run_id)])  # noqa: S608
     return load(rows[0]) if rows else None
 
@@ -235,7 +235,8 @@ def votes_of(approval_id: uuid.UUID) -> list[Decision]:
 
 
 def _for_update() -> str:
-    return " FOR UPDATE" if on_postgres() else ""
+    # No key is ever changed: rows that point to these may be written meanwhile, and delivery waits for no decision.
+    return " FOR NO KEY UPDATE" if on_postgres() else ""
 
 
 def _id(value: Any) -> uuid.UUID:

@@ -47,15 +47,23 @@ def recipients(approval: Approval) -> list[Any]:
 
 def told(row: Notification) -> list[Any]:
     """Those who were asked by a message and did not vote: it needs them no longer."""
-    sent = Notification.objects.filter(approval=row.approval_id, kind__in=_ASKED, channel="email", status="sent")
+    mails = Notification.objects.filter(channel__in=("email", "digest"), status="sent")
+    sent = mails.filter(approval=row.approval_id, kind__in=_ASKED)
     voted = Decision.objects.filter(approval=row.approval_id, withdrawn_at=None).values("actor")
     return list(_people(Q(pk__in=sent.values("recipient"))).exclude(pk__in=voted))
 
 
+def has_voted(row: Notification) -> bool:
+    """Whether its person has decided already, where others have to as well."""
+    return Decision.objects.filter(approval=row.approval_id, actor=row.recipient_id, withdrawn_at=None).exists()
+
+
 def askers(row: Notification) -> list[Any]:
-    """Who asked, for whom, and who watches."""
+    """Who asked, for whom, and who watches; nobody of what its policy let pass at once, since nobody waited."""
     approval = row.approval
     assert approval is not None
+    if row.kind == "approved" and approval.decided_via == "policy":
+        return []
     watching = Watch.objects.filter(approval=approval.pk).values("user")
     return list(_people(Q(pk__in=[approval.requester_id, approval.on_behalf_of_id]) | Q(pk__in=watching)))
 

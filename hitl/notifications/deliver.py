@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import random
+import threading
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -24,42 +25,84 @@ from hitl.crashpoints import crashpoint
 from hitl.exceptions import HitlError
 from hitl.models import Notification, WebhookEndpoint
 from hitl.notifications import digests
-from hitl.notifications.channels import CHANNELS, Undelivered
+from hitl.notifications.audience import has_voted
+from hitl.notifications.channels import CHANNELS, Undelivered, email, slack
 from hitl.notifications.endpoints import disable_endpoint
 from hitl.notifications.kinds import KINDS
+from hitl.notifications.preferences import is_off
 from hitl.notifications.spread import spread
 from hitl.states import ApprovalStatus, NotificationStatus
 from hitl.transitions import move_notification
 
 log = logging.getLogger(__name__)
+_calling = threading.Lock()
 
 PEOPLE = ("", "email", "digest")
 PROGRAMS = ("webhook", "callback", "slack")
 _HOLD = timedelta(minutes=5)  # how long a taken row is left alone
 _MANY = 8  # programs are called so many at a time
 _LANES = 4  # and the same one so many
+_PROBES = 8  # so many go to endpoints that failed the last time
+_PUT_OFF = timedelta(minutes=5)
 _PATIENCE = timedelta(days=5)  # then an endpoint that never answers is turned off
 _MAIL_RETRY = [30.0 * 2**n for n in range(7)]
 # Standard Webhooks: at once, then over three days.
 _HOOK_RETRY = [5.0, 300.0, 1800.0, 7200.0, 18000.0, 36000.0, 50400.0, 72000.0, 86400.0]
 
 
+class _Untried(Exception):
+    """Another message to the same place failed just now."""
+
+
 def deliver(limit: int = 200) -> int:
     """Deliver up to `limit` notices to people that are due, and find out who is meant; returns how many left the
-    outbox."""
-    return sum(_one(row) for row in _taken(PEOPLE, limit))
+    outbox. Where there is more it rings for the next."""
+    dispatch.answer(dispatch.DELIVER, "notices")
+    with email.connected():
+        rows = _taken(PEOPLE, limit)
+        left = sum(_one(row) for row in rows)
+    if len(rows) == limit:
+        dispatch.ring_delivery()
+    return left
 
 
 def deliver_hooks(limit: int = 64) -> int:
-    """Deliver up to `limit` notices to programs that are due, some at a time; returns how many left the outbox."""
+    """Deliver up to `limit` notices to programs that are due, some at a time; returns how many left the outbox. Where
+    there is more it rings for the next. A process does it once at a time, so that programs that hang hold one of its
+    slots."""
+    dispatch.answer(dispatch.DELIVER_HOOKS, "hooks")
+    if not _calling.acquire(blocking=False):
+        return 0
+    try:
+        rows = _taken(PROGRAMS, limit, endpoint__failing_since=None)
+        left = _call([*rows, *_taken(PROGRAMS, _PROBES, endpoint__failing_since__isnull=False)])
+    finally:
+        _calling.release()
+    if len(rows) == limit:
+        dispatch.ring_hooks()
+    return left
+
+
+def _call(rows: list[Notification]) -> int:
     lines: dict[Any, list[Notification]] = {}
-    for row in _taken(PROGRAMS, limit):
-        if not _dropped(row):
+    for row in rows:
+        if not _dropped(row) and _ready(row):
             lines.setdefault(_place(row), []).append(row)
     lanes = [rows[lane::_LANES] for lane in range(_LANES) for rows in lines.values()]
     with ThreadPoolExecutor(_MANY) as pool:
         told = list(pool.map(_try_each, lanes))
     return sum(_settle(row, error) for lane in told for row, error in lane)
+
+
+def _ready(row: Notification) -> bool:
+    """Read what a chat's message needs, since sending may not; False where that failed."""
+    try:
+        if row.channel == "slack":
+            slack.prepare(row)
+    except Exception as error:
+        _failed(row, error)
+        return False
+    return True
 
 
 def _place(row: Notification) -> Any:
@@ -70,20 +113,21 @@ def _place(row: Notification) -> Any:
 
 
 def _try_each(rows: list[Notification]) -> list[tuple[Notification, Exception | None]]:
-    """One after the other to the same place; once nobody answers there, the others fail with the first."""
+    """One after the other to the same place; once one fails, the others are not tried now."""
     told: list[tuple[Notification, Exception | None]] = []
-    down: Exception | None = None
     for row in rows:
-        error = down or _try(row)
-        down = error if isinstance(error, OSError) else None
-        told.append((row, error))
+        failed = bool(told) and told[-1][1] is not None
+        told.append((row, _Untried() if failed else _try(row)))
     return told
 
 
-def _taken(channels: Iterable[str], limit: int) -> list[Notification]:
-    related = ("approval__run__workflow", "run__workflow", "recipient", "endpoint")
-    due = Notification.objects.due(clock.now(), channels).select_related(*related)[:limit]
-    return [row for row in list(due) if _take(row)]
+def _taken(channels: Iterable[str], limit: int, **where: Any) -> list[Notification]:
+    related = ("approval__run__workflow", "run__workflow", "recipient__profile", "endpoint")
+    due = Notification.objects.due(clock.now(), channels).filter(**where).select_related(*related)[:limit]
+    first: dict[Any, Notification] = {}  # of a person's digest: it brings the others along
+    for row in due:
+        first.setdefault(row.recipient_id if row.channel == "digest" else row.pk, row)
+    return [row for row in first.values() if _take(row)]
 
 
 def _take(row: Notification) -> bool:
@@ -122,13 +166,23 @@ def _dropped(row: Notification) -> bool:
     asks = not KINDS[row.kind].ends and row.channel not in ("webhook", "callback")
     if asks and (row.approval is None or row.approval.status != ApprovalStatus.PENDING):
         why = "the request is closed"
-    elif row.recipient is not None and not row.recipient.is_active:
-        why = "this person is deactivated"
-    elif row.recipient is not None and not row.recipient.email:
-        why = "this person has no mail address"
+    elif row.recipient is not None:
+        why = _not_to(row)
     elif row.endpoint is not None and row.endpoint.disabled_at is not None:
         why = "the endpoint is disabled"
     return bool(why) and _move(row, NotificationStatus.DROPPED, last_error=why)
+
+
+def _not_to(row: Notification) -> str:
+    """Why its person is not sent it, if there is a reason; what waited may have been answered meanwhile."""
+    if not row.recipient.is_active:
+        return "this person is deactivated"
+    if not row.recipient.email:
+        return "this person has no mail address"
+    if is_off(row.recipient, row.kind):
+        return "this person has turned it off"
+    waited = row.next_attempt_at != row.created_at and KINDS[row.kind].to == "reviewers"
+    return "this person has voted" if waited and has_voted(row) else ""
 
 
 def _try(row: Notification) -> Exception | None:
@@ -143,6 +197,10 @@ def _try(row: Notification) -> Exception | None:
 
 def _settle(row: Notification, error: Exception | None) -> int:
     """Mark what came of it."""
+    if isinstance(error, _Untried):
+        later = {"attempts": F("attempts") - 1, "next_attempt_at": clock.now() + _PUT_OFF}
+        Notification.objects.filter(pk=row.pk).update(**later)
+        return 0
     if error is not None:
         return _failed(row, error)
     if row.endpoint is not None and row.endpoint.failing_since is not None:

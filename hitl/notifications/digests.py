@@ -15,11 +15,11 @@ _MOST = 200
 def others(row: Notification) -> Iterable[Notification]:
     """What else waits for the digest of this row's person and is due, the oldest first."""
     due = Notification.objects.due(clock.now(), ["digest"]).filter(recipient=row.recipient_id).exclude(pk=row.pk)
-    return due.select_related("approval__run__workflow", "run__workflow", "recipient")[: _MOST - 1]
+    related = ("approval__run__workflow", "run__workflow", "recipient__profile")
+    return due.select_related(*related)[: _MOST - 1]
 
 
 def send(rows: list[Notification]) -> None:
     """Send all of these, which are one person's, in one mail; nothing where there are none."""
     if rows:
-        person = rows[0].recipient
-        email.post(digest(rows), to=person.email, thread=f"digest-{person.pk}")
+        email.post(digest(rows), to=rows[0].recipient.email, number=rows[0].pk)

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
+from django.utils.translation import gettext_noop as _
 
 from hitl import audit, clock, dispatch
 from hitl.audit import SYSTEM, Actor, Entry
@@ -100,7 +101,7 @@ def resend(row: Notification, *, actor: Any) -> Notification:
     who = _operator(actor)
     with transaction.atomic():
         if row.status == NotificationStatus.DROPPED or (row.status == NotificationStatus.SENT and row.endpoint is None):
-            raise BadInput("this message was not lost, so it is not sent again")
+            raise BadInput(_("this message was not lost, so it is not sent again"))
         if row.status == NotificationStatus.SENT and row.endpoint is not None:
             fields = {"kind": row.kind, "payload": row.payload, "approval": row.approval, "run": row.run}
             row = _message(row.endpoint, f"again:{uuid.uuid4()}", **fields)

@@ -1,27 +1,27 @@
-"""What each notice says. The words are in `templates/hitl/mail/`; this module chooses what they may show."""
+"""From a notice to the mail of one person: in their language and time zone, as text and as HTML. What it says is in
+`words`, how it looks in `templates/hitl/mail/`."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.template.loader import render_to_string
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.translation import ngettext
 
-from hitl.audit import Actor
-from hitl.conf import conf
 from hitl.definition.text import one_line
 from hitl.models import Approval, Notification
 from hitl.notifications.kinds import KINDS
-from hitl.policies.acts import silence
+from hitl.notifications.links import address
+from hitl.notifications.preferences import zone_of
+from hitl.notifications.words import Letter, asking, happened, requester_name
+from hitl.notifications.words.common import RISKS, moment, name_of
 
-_QUIET = ("high", "critical")
-LEADS = {
-    "reminder": "Reminder",
-    "escalated": "Escalated",
-    "stage": "Next stage",
-    "unsatisfiable": "Nobody left to decide",
-}
+__all__ = ["Message", "digest", "message", "requester_name"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,70 +33,69 @@ class Message:
     html: str
 
 
-def message(row: Notification, *, link: str) -> Message:
-    """The message of a notice to one person; at high and critical risk it carries no arguments."""
-    if row.kind == "info":
-        told = {name: str((row.payload or {}).get(name) or "") for name in ("title", "impact", "description")}
-        return _rendered("info", {**told, "workflow": row.run.workflow.title if row.run is not None else ""})
-    approval, asks = row.approval, KINDS[row.kind].to == "reviewers" or row.kind == "unsatisfiable"
-    if approval is None or not asks:
-        return _rendered("notice", _happened(row, link))
-    return _rendered("question" if approval.kind == "question" else "requested", _asked(row.kind, approval, link))
+def message(row: Notification, *, link: str, stop: str = "") -> Message:
+    """The message of a notice to one person; `stop` is where they may turn such messages off."""
+    with _as_read_by(row.recipient):
+        letter = _letter(row)
+        context = {"letter": letter, "link": link, "stop": stop, "kind": KINDS[row.kind].words}
+        return _rendered("notice", letter.subject, context)
 
 
 def digest(rows: list[Notification]) -> Message:
-    """Several notices of one person in one mail: those that ask for a decision first, by their deadline."""
-    asking = [row for row in rows if row.approval is not None and not KINDS[row.kind].ends]
-    asking.sort(key=lambda row: row.approval.expires_at)  # type: ignore[union-attr]
-    seen = {id(row) for row in asking}
-    news = [_happened(row, "") for row in rows if id(row) not in seen]
-    inbox = str(conf.BASE_URL).rstrip("/") + "/review/"
-    return _rendered("digest", {"asking": [row.approval for row in asking], "news": news, "link": inbox})
+    """Several notices of one person in one mail, each request once: those that wait by their deadline, then news."""
+    with _as_read_by(rows[0].recipient):
+        asks = {row.approval.pk: row.approval for row in rows if row.approval is not None and not KINDS[row.kind].ends}
+        waiting = sorted(asks.values(), key=lambda approval: approval.expires_at)
+        news = _news(row for row in rows if KINDS[row.kind].ends)
+        context = {
+            "asks": [_waits(approval) for approval in waiting],
+            "news": news,
+            "link": address("review:index"),
+            "settings": address("review:preferences"),
+        }
+        return _rendered("digest", _subject(len(asks), len(news)), context)
 
 
-def _asked(kind: str, approval: Approval, link: str) -> dict[str, Any]:
-    return {
-        "approval": approval,
-        "link": link,
-        "shown": approval.risk not in _QUIET,
-        # Pairs, since `args.items` in a template is the argument called "items" where there is one.
-        "args": [] if approval.risk in _QUIET else list(approval.args.items()),
-        "due": timezone.localtime(approval.expires_at),
-        "workflow": approval.run.workflow.title,
-        "silence": silence(approval),
-        "short_digest": approval.digest[:8],
-        "asks": requester_name(approval),
-        "lead": LEADS.get(kind, ""),
-    }
+def _waits(approval: Approval) -> dict[str, Any]:
+    at, page = approval.expires_at, address("review:hitl_approval_change", approval.pk)
+    name, risk = name_of(approval), RISKS[approval.risk]
+    return {"approval": approval, "name": name, "risk": risk, "due": moment(at), "link": page}
 
 
-def _happened(row: Notification, link: str) -> dict[str, Any]:
-    payload = row.payload or {}
-    return {
-        "kind": row.kind,
-        "words": KINDS[row.kind].words,
-        "approval": row.approval,
-        "run": row.run,
-        "workflow": row.run.workflow.title if row.run is not None else "",
-        "step": payload.get("step", ""),
-        "text": payload.get("text", ""),
-        "error": payload.get("error", ""),
-        "to": payload.get("to", ""),
-        "link": link,
-    }
+def _news(rows: Iterable[Notification]) -> list[dict[str, Any]]:
+    found: dict[Any, dict[str, Any]] = {}
+    for row in rows:
+        letter, pk = happened(row), row.approval_id
+        page = address("review:hitl_approval_change", pk) if pk else ""
+        found.setdefault(pk or row.pk, {"head": letter.head, "link": page, "letters": []})["letters"].append(letter)
+    return list(found.values())
 
 
-def _rendered(name: str, context: dict[str, Any]) -> Message:
+def _letter(row: Notification) -> Letter:
+    approval = row.approval
+    waits = approval is not None and not KINDS[row.kind].ends
+    return asking(row, approval) if waits and approval is not None else happened(row)
+
+
+def _subject(asks: int, news: int) -> str:
+    told = ngettext("%(count)s request to decide", "%(count)s requests to decide", asks) % {"count": asks}
+    more = ngettext("%(count)s piece of news", "%(count)s pieces of news", news) % {"count": news}
+    return f"[hitl] {', '.join(words for words, count in ((told, asks), (more, news)) if count)}"
+
+
+@contextmanager
+def _as_read_by(person: Any) -> Iterator[None]:
+    """Words and times as the person prefers them, whoever delivers."""
+    profile = getattr(person, "profile", None)
+    language = (profile.language if profile is not None else "") or settings.LANGUAGE_CODE
+    with translation.override(language), timezone.override(zone_of(profile)):
+        yield
+
+
+def _rendered(name: str, subject: str, context: dict[str, Any]) -> Message:
     base = f"hitl/mail/{name}"
     return Message(
-        subject=one_line(render_to_string(f"{base}.subject.txt", context)),
+        subject=one_line(subject),
         text=render_to_string(f"{base}.txt", context),
-        html=render_to_string(f"{base}.html", context),
+        html=render_to_string(f"{base}.html", {**context, "subject": one_line(subject)}),
     )
-
-
-def requester_name(approval: Approval) -> str:
-    """Who asks, for people: the requester's name, the agent's, or that it was the system."""
-    if approval.requester is not None:
-        return Actor.of(approval.requester).name
-    return approval.agent_key.agent if approval.agent_key is not None else "the system"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta, tzinfo
 from typing import Any
@@ -45,7 +45,7 @@ def plan(profile: Profile | None, mode: str, kind: str, *, risk: str, now: datet
     calm = risk in _CALM and known.to != "operators"
     every = profile.digest if profile is not None else ""
     if calm and mode != Mode.NOW and (every or mode == Mode.DIGEST):
-        return Plan("digest", next_digest(every or Digest.DAILY, zone_of(profile), now))
+        return Plan("digest", after_quiet(profile, next_digest(every or Digest.DAILY, zone_of(profile), now)))
     return Plan("email", after_quiet(profile, now))
 
 
@@ -70,6 +70,30 @@ def after_quiet(profile: Profile | None, now: datetime) -> datetime:
         return now
     day = local.date() if at < end else local.date() + timedelta(days=1)
     return datetime.combine(day, end, zone)
+
+
+def modes_of(user: Any) -> dict[str, str]:
+    """How this person wants to hear of each kind they chose something for."""
+    return dict(Preference.objects.filter(user=user, channel="email").values_list("kind", "mode"))
+
+
+def choose(user: Any, modes: Mapping[str, str]) -> None:
+    """Keep what a person chose for these kinds; an empty mode is as the kind usually is told."""
+    rows = Preference.objects.filter(user=user, channel="email")
+    rows.filter(kind__in=[kind for kind, mode in modes.items() if not mode]).delete()
+    for kind, mode in modes.items():
+        if mode:
+            Preference.objects.update_or_create(user=user, kind=kind, channel="email", defaults={"mode": mode})
+
+
+def turn_off(user: Any, kind: str) -> None:
+    """No more messages of this kind to this person; what is needed comes nevertheless."""
+    choose(user, {kind: Mode.OFF})
+
+
+def is_off(user: Any, kind: str) -> bool:
+    """Whether a person wants to hear nothing of a kind, and may."""
+    return not KINDS[kind].needed and modes_of(user).get(kind) == Mode.OFF
 
 
 def zone_of(profile: Profile | None) -> tzinfo:

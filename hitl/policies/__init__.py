@@ -9,7 +9,7 @@ from hitl.policies.documents import apply_policy
 from hitl.policies.eligibility import REASONS, Facts, gather, own_people, why_not
 from hitl.policies.explain import Explanation, explain
 from hitl.policies.keys import SCOPES, authenticate, create_key, revoke_key
-from hitl.policies.requirements import Asks, Candidate, requirement_for, rerun, resolve
+from hitl.policies.requirements import Asks, Candidate, requirement_for, rerun, resolve, when
 
 __all__ = [
     "REASONS",
@@ -28,5 +28,6 @@ __all__ = [
     "rerun",
     "resolve",
     "revoke_key",
+    "when",
     "why_not",
 ]

@@ -15,6 +15,7 @@ from django.db.models import Q
 from hitl.audit import Actor
 from hitl.models import ApiKey, Approval, Decision
 from hitl.policies.eligibility import Facts, place_of, why_not
+from hitl.policies.requirements import when
 from hitl.states import ApprovalStatus
 
 REMIND_EVERY = timedelta(minutes=15)
@@ -176,8 +177,7 @@ def silence(approval: Approval) -> str:
 def latest_deadline(approval: Approval) -> datetime:
     """How far the deadline of this stage can be put off."""
     stage = approval.required.stages[approval.stage]
-    first = timedelta(seconds=stage.timeout or 0)
-    return approval.stage_opened_at + first + timedelta(seconds=approval.required.extend)
+    return when(approval.stage_opened_at, stage.timeout or 0) + timedelta(seconds=approval.required.extend)
 
 
 def _reviews(scene: Scene) -> bool:

@@ -12,7 +12,7 @@ from hitl.definition import PolicyDocument, canonical
 from hitl.definition.values import REQUESTER
 from hitl.exceptions import InvalidPolicy, NotCanonical, StalePolicy
 from hitl.models import Policy, sql
-from hitl.policies.requirements import resolve
+from hitl.policies.requirements import check_calendars, resolve
 
 _PAGES = ("new", "simulate")  # a policy of this name would have no page
 
@@ -59,5 +59,6 @@ def checked(document: Any) -> PolicyDocument:
         canonical(value.model_dump(mode="json"), what=value.name)
     except NotCanonical as error:
         raise InvalidPolicy(error.message) from error
+    check_calendars([*value.default.stages, *(stage for rule in value.rules for stage in rule.stages)])
     resolve(name for name in value.everybody if name != REQUESTER)
     return value

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.contrib.auth.models import Group
 
 from hitl import clock
 from hitl.conf import conf
 from hitl.definition import Action, GateSpec, Requirement, choose
-from hitl.definition.policy import FACTS
-from hitl.definition.values import LEVELS, REQUESTER
+from hitl.definition.policy import FACTS, Calendar
+from hitl.definition.values import LEVELS, REQUESTER, Business, Stage, calendars
 from hitl.exceptions import InvalidPolicy, UnknownPolicy, UnknownReviewer
 from hitl.models import ApiKey, Policy, Run
 
@@ -105,6 +107,7 @@ def settled(
     if gate is not None and gate.timeout is not None:
         stages = tuple(stage.model_copy(update={"timeout": gate.timeout}) for stage in found.stages)
         found = found.model_copy(update={"stages": stages})
+    check_calendars(found.stages)
     usual = conf.CRITICAL_GATE_TIMEOUT if risk == "critical" else conf.GATE_TIMEOUT
     return found.at(risk, reversible=reversible, timeout=usual.total_seconds())
 
@@ -116,6 +119,22 @@ def _stricter(found: Requirement, gate: GateSpec) -> dict[str, Any]:
         raise InvalidPolicy("by this policy silence means yes, so that its time is not for the agent to choose")
     level = gate.level and max(gate.level, found.level or "confirm", key=LEVELS.index)
     return {"level": level, "on_timeout": gate.on_timeout, "auto": False if level else None}
+
+
+def when(start: datetime, span: float) -> datetime:
+    """The moment that lies a duration after another: by the clock, or by the calendar of business hours. One that is no
+    longer there is replaced by the project's own."""
+    if not isinstance(span, Business):
+        return start + timedelta(seconds=span)
+    given = conf.CALENDARS.get(span.calendar, conf.CALENDAR)
+    return Calendar.model_validate({"time_zone": settings.TIME_ZONE, **given}).later(start, span)
+
+
+def check_calendars(stages: Iterable[Stage]) -> None:
+    """Raise InvalidPolicy where a duration is measured by a calendar there is not."""
+    unknown = sorted(calendars(stages) - {"", *conf.CALENDARS})
+    if unknown:
+        raise InvalidPolicy(f"there is no calendar {', '.join(unknown)}; name it in HITL_CALENDARS")
 
 
 def resolve(reviewers: Iterable[str], *, requester: Any = None, skip_unknown: bool = False) -> list[Candidate]:

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
+from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render, resolve_url
 from django.urls import reverse
@@ -24,6 +25,7 @@ from hitl.notifications import Link, find_link, mark_used
 
 _COOKIE = "hitl_link"
 _MINUTES = 30
+_GUESSES, _PAUSE = 20, 15 * 60  # of one person: an address is shared by all who are behind the same proxy
 
 
 @never_cache
@@ -53,8 +55,15 @@ def opened(request: HttpRequest) -> HttpResponse:
         query = urlencode({"next": reverse("hitl-link")})
         return _quiet(HttpResponseRedirect(f"{resolve_url(settings.LOGIN_URL)}?{query}"))
     token = request.get_signed_cookie(_COOKIE, default="", max_age=_MINUTES * 60)
-    link = find_link(token) if token else None
+    if not token:
+        return _page(request, "unknown", status=404)
+    key = f"hitl:link-guesses:{request.user.pk}"
+    if cache.get(key, 0) >= _GUESSES:
+        return _page(request, "unknown", status=429)
+    link = find_link(token)
     if link is None:
+        cache.add(key, 0, _PAUSE)
+        cache.incr(key)
         return _page(request, "unknown", status=404)
     return _lead(request, link)
 

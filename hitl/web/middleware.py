@@ -47,7 +47,7 @@ class Preferences:
     def process_view(self, request: HttpRequest, view: Any, args: Any, kwargs: Any) -> None:
         """Only now it is known what is asked for, whatever addresses the project gave to the sites."""
         match = request.resolver_match
-        if match is None or not ("admin" in match.app_names or match.url_name == "hitl-link"):
+        if match is None or not ("admin" in match.app_names or match.url_name in ("hitl-link", "hitl-unsubscribe")):
             return
         language = translation.get_language_from_request(request)
         if request.user.is_authenticated:

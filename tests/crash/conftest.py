@@ -49,7 +49,7 @@ class Shop:
 
     def worker(self, **env: str) -> subprocess.Popen[bytes]:
         """A worker as production runs it, on all queues."""
-        queues = "default,notices,sweep"
+        queues = "default,hooks,notices,sweep"
         return self.celery(
             "worker", "-P", "prefork", "-c", "2", "-Q", queues, "--without-gossip", "--without-mingle", **env
         )

@@ -29,7 +29,9 @@ def queues(service: dict[str, Any]) -> set[str]:
 
 
 def test_all_parts_are_there() -> None:
-    assert set(SERVICES) == {"db", "redis", "migrate", "web", "waiting", "worker", "sweeper", "beat", "mail"}
+    assert set(SERVICES) == {
+        "db", "redis", "migrate", "web", "waiting", "worker", "caller", "sweeper", "beat", "mail",
+    }  # fmt: skip
 
 
 def test_nobody_is_root(service: dict[str, Any]) -> None:
@@ -106,12 +108,25 @@ def test_workers_hear_every_queue_and_no_other() -> None:
 
     used = {step.queue for workflow in registry.registered() for step in workflow.definition().steps}
     heard = set().union(*map(queues, SERVICES.values()))
-    assert heard == used | {"default", "notices", "sweep"}
+    assert heard == used | {"default", "hooks", "notices", "sweep"}
 
 
 def test_the_sweep_has_a_slot_of_its_own() -> None:
     assert queues(SERVICES["sweeper"]) == {"sweep"}
     assert "sweep" not in queues(SERVICES["worker"])
+
+
+def test_no_step_waits_for_servers_that_hang_or_a_storm_of_notices() -> None:
+    others = set().union(*(queues(service) for name, service in SERVICES.items() if name != "caller"))
+    assert queues(SERVICES["caller"]) == {"hooks", "notices"}
+    assert others.isdisjoint({"hooks", "notices"})
+
+
+def test_programs_that_hang_leave_slots_for_mail() -> None:
+    """One process calls programs once at a time: in threads the other slots are left."""
+    command = SERVICES["caller"]["command"]
+    assert "--pool=threads" in command
+    assert "--concurrency=4" in command
 
 
 def test_the_sweeps_row_uses_the_sweepers_queue(db: None) -> None:
@@ -126,7 +141,7 @@ def test_the_sweeps_row_uses_the_sweepers_queue(db: None) -> None:
 def test_workers_let_steps_end_before_they_are_killed() -> None:
     from django.conf import settings
 
-    for name in ("worker", "sweeper"):
+    for name in ("worker", "caller", "sweeper"):
         assert SERVICES[name]["environment"]["REMAP_SIGTERM"] == "SIGQUIT"
         assert int(SERVICES[name]["stop_grace_period"].rstrip("s")) > settings.CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT
 
@@ -137,7 +152,7 @@ def test_redis_loses_no_bell_for_want_of_memory() -> None:
 
 
 def test_nothing_starts_before_the_migrations() -> None:
-    for name in ("web", "waiting", "worker", "sweeper", "beat"):
+    for name in ("web", "waiting", "worker", "caller", "sweeper", "beat"):
         assert SERVICES[name]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
 
 

@@ -71,7 +71,7 @@ def told(default: Any) -> str:
         hours, seconds = divmod(int(default.total_seconds()), 3600)
         count, unit = (hours, "hour") if hours else (seconds, "second")
         return f"{count} {unit}" + ("" if count == 1 else "s")
-    return {None: "none", True: "on", False: "off"}.get(default, str(default))
+    return {"None": "none", "True": "on", "False": "off"}.get(str(default), str(default))
 
 
 def errors() -> dict[str, type[HitlError]]:
@@ -170,7 +170,7 @@ def test_every_scope_is_documented() -> None:
 
 
 def test_every_command_is_documented_with_its_options() -> None:
-    documented = re.findall(r"^## `manage\.py ([\w ]+)`$", page("commands"), re.M)
+    documented = re.findall(r"^## `manage\.py ([\w -]+)`$", page("commands"), re.M)
     assert sorted(documented) == sorted(hitl_commands())
     for name, options in hitl_commands().items():
         told_options = rows(section(page("commands"), f"`manage.py {name}`")).keys()

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.management import CommandError
 
-from hitl import Pause, Workflow
+from hitl import Pause, Workflow, notifications
 from hitl.models import Approval, Notification, Run, Step, StreamChunk
 from hitl.models import Signal as SignalRow
 from project.examples import safe_agent, world
 from tests.api.conftest import Api
 from tests.journeys.conftest import Person, ended, manage, steps
-
-LATER = (("a gate's notice reaches whoever subscribes to its topic (webhooks, chat)", 7),)
+from tests.notifications.receivers import receiver
 
 GOAL = {"goal": "fix the login"}
 
@@ -84,6 +84,23 @@ def test_the_limits_of_the_loop_and_the_planner_are_those_written() -> None:
 def test_a_gate_tells_its_people_and_carries_its_topic(planned: Any, ops: Person) -> None:
     assert ops.asked(planned)["topic"] == "approval.safe-agent"
     assert Notification.objects.filter(approval__run=planned, kind="requested").exists()
+
+
+def test_a_gates_notice_reaches_a_program_that_subscribes_to_its_topic(
+    asker: Person, ops: Person, root: Any, settings: Any
+) -> None:
+    settings.HITL_WEBHOOK_ALLOW = ["localhost"]
+    olga = Api(user=root)
+    with receiver() as there, receiver() as other:
+        for one, topic in ((there, "approval.safe-agent"), (other, "approval.others")):
+            assert olga.post("webhooks/", {"url": one.url, "topics": [topic]}).status_code == 201
+        run = asker.start("safe-agent", GOAL)
+        assert asker.tell(run, "human-review", {"guidance": "auth"}).status_code == 202
+        notifications.deliver()
+        notifications.deliver_hooks()
+    told = [json.loads(body)["data"] for _, body in there.got]
+    assert [(one["topic"], one["run"]) for one in told] == [("approval.safe-agent", str(run.pk))]
+    assert other.got == []
 
 
 def test_a_gate_nobody_answers_is_refused_and_not_planned_again(planned: Any, ops: Person, later: Any) -> None:

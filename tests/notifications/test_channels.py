@@ -2,49 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from email import message_from_bytes, policy
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
 from django.core import mail
 
 from hitl import notifications
 from hitl.models import Approval, Notification
-from tests.servers import free_port
-
-
-class Postbox:
-    """Keeps what it is given; refuses for as long as it is told to."""
-
-    def __init__(self) -> None:
-        self.received: list[tuple[list[str], bytes]] = []
-        self.refuse = False
-
-    async def handle_DATA(self, server: Any, session: Any, envelope: Any) -> str:
-        """One mail."""
-        if self.refuse:
-            return "451 try again later"
-        self.received.append((envelope.rcpt_tos, envelope.content))
-        return "250 OK"
-
-
-@pytest.fixture
-def postbox(settings: Any) -> Iterator[Postbox]:
-    """A real SMTP server, and Django told to use it."""
-    box = Postbox()
-    controller = Controller(box, hostname="127.0.0.1", port=free_port())
-    controller.start()
-    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
-    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", controller.port
-    settings.EMAIL_USE_TLS = settings.EMAIL_USE_SSL = False
-    settings.EMAIL_HOST_USER = settings.EMAIL_HOST_PASSWORD = ""
-    try:
-        yield box
-    finally:
-        controller.stop()
+from tests.notifications.conftest import Postbox
 
 
 def test_a_mail_server_gets_exactly_one_mail_for_each(waiting: Approval, postbox: Postbox) -> None:

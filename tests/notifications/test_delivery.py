@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.core import mail
+from django.core.mail.backends.base import BaseEmailBackend
 from django.db import connection
 
 from hitl import clock, decisions, notifications
@@ -20,10 +21,8 @@ def told() -> list[str]:
     return sorted(address for message in mail.outbox for address in message.to)
 
 
-class Broken:
+class Broken(BaseEmailBackend):
     """A mail backend that cannot."""
-
-    def __init__(self, **options: Any) -> None: ...
 
     def send_messages(self, messages: Any) -> int:
         """Raise."""
@@ -151,8 +150,9 @@ def test_a_mail_that_failed_is_not_tried_again_once_the_request_is_closed(
 
 
 def test_a_failing_mail_is_tried_again_further_and_further_apart_then_is_dead(
-    waiting: Approval, carol: Any, bob: Any, broken: None, pass_time: Any
+    waiting: Approval, carol: Any, bob: Any, broken: None, pass_time: Any, settings: Any
 ) -> None:
+    settings.HITL_MAIL_ATTEMPTS = 8
     carol.groups.clear()
     waits = []
     for attempt in range(1, 8):

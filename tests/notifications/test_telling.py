@@ -59,7 +59,7 @@ def test_a_question_says_so_and_leads_to_its_page(ask: Any, bob: Any) -> None:
     notifications.deliver()
     message = next(m for m in mail.outbox if m.to == ["bob@example.com"])
     assert message.subject.startswith("[Question] Which colour? Red or blue – due ")
-    for words in ("Written by the agent, not verified:\nWhich colour?\nRed or blue", "Answer: http://", "closed"):
+    for words in ("Written by the agent, not verified:\n> Which colour?\n> Red or blue", "Answer: http://", "closed"):
         assert words in message.body
     assert "refused" not in message.body
     assert "Asking &lt;things&gt;" in message.alternatives[0][0]
@@ -82,7 +82,7 @@ def test_hostile_words_of_a_question_are_text(ask: Any) -> None:
     message = message_from_bytes(mail.outbox[0].message().as_bytes(), policy=policy.default)
     assert message["Bcc"] is None
     assert "⟦U+202E⟧gpj" in message["Subject"]
-    assert "<b>" not in mail.outbox[0].alternatives[0][0].replace("<b>Asked by:</b>", "")
+    assert "&lt;b&gt;&quot;" in mail.outbox[0].alternatives[0][0]
     assert "{{ link }}" in mail.outbox[0].body
 
 
@@ -97,7 +97,8 @@ def test_news_reach_each_reviewer_once_and_ask_nothing(tell: Any, bob: Any) -> N
     for words in ("Consequence: Version 2 is live", "Workflow: Telling", "All <fine>", "Nothing is asked of you."):
         assert words in message.body
     assert "All &lt;fine&gt;" in message.alternatives[0][0]
-    assert "http" not in message.body + message.alternatives[0][0]
+    assert message.body.count("http") == message.body.count("/u/") == 1, "only where one turns such news off"
+    assert message.alternatives[0][0].count("http") == 1
     assert "s3" not in message.body
     assert message.message()["References"] == f"<run-{run.pk}@127.0.0.1>"
     assert not ReviewLink.objects.exists()

@@ -57,6 +57,11 @@ class World:
         task = task or self.task()
         return self.agent.api, f"steps/{task['step']}/{verb}/", {"token": task["token"], **said}
 
+    def hook(self, verb: str) -> Call:
+        """A call about a webhook."""
+        made = self.operator.post("webhooks/", {"url": "https://example.com/hook"}).json()
+        return self.operator, f"webhooks/{made['id']}/{verb}/", {}
+
     def decided(self, verdict: str = "approve", **said: Any) -> dict[str, Any]:
         """A request that bob decided."""
         seen = self.agent.ask(**said)
@@ -162,6 +167,12 @@ CALLS: dict[str, Callable[[World], Call]] = {
     "api-withdraw": _withdrawn,
     "api-revoke": lambda w: w.of(w.decided(), "revoke", {"reason": "slip"}, w.bob),
     "api-cancel-request": lambda w: w.of(w.agent.ask(), "cancel", {"reason": "no more"}),
+    "api-webhooks": lambda w: (w.operator, "webhooks/", {"url": "https://example.com/hook"}),
+    "api-webhook-rotate": lambda w: w.hook("rotate"),
+    "api-webhook-disable": lambda w: w.hook("disable"),
+    "api-webhook-enable": lambda w: w.hook("enable"),
+    "api-webhook-test": lambda w: w.hook("test"),
+    "api-webhook-replay": lambda w: w.hook("deliveries/replay"),
     "api-step-up": lambda w: (w.bob, "step-up/", {"password": "a-long-word"}),
     "api-delegations": lambda w: (w.bob, "delegations/", {"to": "carol", "ends_at": LATER, "reason": "away"}),
     "api-revoke-delegation": _ended,

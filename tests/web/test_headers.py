@@ -9,7 +9,17 @@ import pytest
 
 from hitl.web.middleware import POLICY
 
-PUBLIC = ["/healthz", "/readyz", "/metrics", "/r/", "/r/hitlr_x/", "/u/x/", "/review/login/", "/nowhere", "/api/v1/runs/"]
+PUBLIC = [
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/r/",
+    "/r/hitlr_x/",
+    "/u/x/",
+    "/review/login/",
+    "/nowhere",
+    "/api/v1/runs/",
+]
 PRIVATE = ["/review/", "/review/hitl/approval/", "/admin/", "/admin/hitl/run/", "/review/nowhere/"]
 
 

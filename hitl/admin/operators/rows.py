@@ -28,8 +28,8 @@ from hitl.models import (
     SweepMark,
 )
 from hitl.models.audit import AuditRecord
+from hitl.notifications import endpoints
 from hitl.states import NotificationStatus
-from hitl.transitions import move_notification
 
 if TYPE_CHECKING:
     _Base = admin.ModelAdmin[Any]
@@ -195,10 +195,10 @@ class NotificationAdmin(Operated):
     @admin.action(description=_("Resend dead letters"), permissions=["operate"])
     def resend(self, request: HttpRequest, queryset: QuerySet[Notification]) -> None:
         """Put dead letters back into the outbox."""
-        dead = queryset.filter(status=NotificationStatus.DEAD)
-        pending = NotificationStatus.PENDING
-        moved = sum(move_notification(row, pending, attempts=0, next_attempt_at=clock.now()) for row in dead)
-        self.message_user(request, _again(moved), messages.SUCCESS)
+        dead = list(queryset.filter(status=NotificationStatus.DEAD))
+        for row in dead:
+            endpoints.resend(row, actor=request.user)
+        self.message_user(request, _again(len(dead)), messages.SUCCESS)
 
 
 @admin.register(Approval)

@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 
+from hitl import notifications
 from hitl.api.approvals.acts import find_person, unknown_person
 from hitl.api.door import Door, agents_only, read
 from hitl.api.idempotency import key_of
@@ -34,7 +35,7 @@ def ask(request: Request) -> Response:
     """Ask people: 201 with the request."""
     key = agents_only(request)
     given = read(bodies.Ask, request)
-    more = {name: given[name] for name in ("external_id", "context", "resume_data")}
+    more = {name: given[name] for name in ("external_id", "context", "resume_data", "callback_url")}
     more |= {
         "on_behalf_of": _person(given["on_behalf_of"]),
         "idempotency_key": key_of(request),
@@ -49,7 +50,9 @@ def ask(request: Request) -> Response:
         report = {"report_within": given["report_within"], "args_schema": body.pop("args_schema")}
         action = read_action(body, given["title"], given["description"])
         row = outside.ask(action, gate_of(key, given), actor=key, **report, **more)
-    return _made(request, row)
+    made = _made(request, row)
+    made.data["callback_secret"] = notifications.callback_secret(key) if row.callback_url else None
+    return made
 
 
 class Revise(Door):

@@ -33,7 +33,7 @@ class Approvals(Door, generics.ListAPIView[Approval]):
     says = {
         "GET": Says(Page(told.Approval), query="view", summary="List requests"),
         "POST": Says(
-            told.ApprovalDetail,
+            told.Asked,
             201,
             bodies.Ask,
             "not_allowed unknown_policy unknown_reviewer invalid_action invalid_policy invalid_decision over_limit",

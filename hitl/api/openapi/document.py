@@ -28,6 +28,7 @@ _TAGS = {
     "runs": "Start runs, feed them, stop them, and read what they tell.",
     "steps": "External workers: claim a step, keep it, say what came of it.",
     "approvals": "Ask people, and take what came of it; what people do with requests.",
+    "webhooks": "Programs that are told of requests. Operators only.",
     "audit": "What can be proved.",
     "step-up": "Prove once more who one is.",
     "delegations": "Who decides in whose place.",

@@ -102,6 +102,7 @@ class Ask(Terms):
     external_id = text(max_length=200)
     batch = BatchBody(required=False, default=None, allow_null=True)
     resume_data = optional(serializers.JSONField)
+    callback_url = text(max_length=500)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """An approval has an action, a question its words; neither has what belongs to the other."""

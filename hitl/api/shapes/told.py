@@ -124,6 +124,15 @@ class ApprovalDetail(Approval):
         fields: Any = (*answers.ApprovalDetail.Meta.fields, "stage", "stages", "have", "need", "can", "acts")
 
 
+class Asked(ApprovalDetail):
+    """One request that was made just now."""
+
+    callback_secret = null(f.CharField, help_text="What its callbacks are signed with; null where it has none.")
+
+    class Meta(ApprovalDetail.Meta):
+        fields = (*ApprovalDetail.Meta.fields, "callback_secret")
+
+
 class Taken(f.Serializer[Any]):
     """What came of a request, for the first who asks. With a token: run exactly `outcome.args` now, and report."""
 

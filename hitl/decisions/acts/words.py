@@ -20,8 +20,8 @@ def comment(approval: Approval | uuid.UUID | str, *, actor: Any, text: str) -> C
         row = Comment(approval=scene.approval, author_id=scene.actor.user_pk, text=text.strip(), at=scene.t.now)
         scene.t.add(row)
         scene.record("hitl.approval.commented", text=row.text)
-        said = {"text": row.text, "by": scene.actor.name}
-        notifications.tell(scene.t, "comment", scene.approval, part=f"{scene.actor.id}:{scene.t.now.isoformat()}", **said)
+        said = {"part": f"{scene.actor.id}:{scene.t.now.isoformat()}", "text": row.text, "by": scene.actor.name}
+        notifications.tell(scene.t, "comment", scene.approval, **said)
     return row
 
 

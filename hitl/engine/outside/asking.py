@@ -25,6 +25,7 @@ from hitl.engine.start import first, new_steps, workflow_row
 from hitl.exceptions import AlreadyDecided, BadInput, InvalidAction, TooLarge
 from hitl.models import ApiKey, Approval, Run
 from hitl.models.fields import uuid7
+from hitl.notifications import check_url
 from hitl.policies import Asks
 from hitl.policies.outside import check_room, of_agent
 from hitl.states import ApprovalStatus
@@ -92,7 +93,9 @@ def revise(approval: Any, action: Action, *, actor: ApiKey, context: Any = None)
     _check_context(context, None)
     gate = GateSpec.model_validate((old.step.spec or {}).get("asks") or {})
     proposal = decisions.prepare(gate, action, asks=Asks(old.run, REQUEST.name, ACT))
-    columns = {name: getattr(old, name) for name in ("batch", "batch_size", "report_within", "resume_data")}
+    columns = {
+        name: getattr(old, name) for name in ("batch", "batch_size", "report_within", "resume_data", "callback_url")
+    }
     columns |= {"context": context, **({"args_schema": schema} if schema is not None else {})}
     with acting(old, actor=actor, act="revise") as scene:
         step = scene.t.step(GATE)
@@ -131,12 +134,16 @@ def _open(
     batch: str = "",
     batch_size: int | None = None,
     resume_data: Any = None,
+    callback_url: str = "",
 ) -> Approval:
     """`context` is shown as the agent's own words; `resume_data` is given back to this key alone. Requests of one
     `batch` with a `batch_size` are released together, when all of them are decided. The same `idempotency_key` gets the
-    request that was made with it, however long ago; of another action, IdempotencyConflict."""
+    request that was made with it, however long ago; of another action, IdempotencyConflict. `callback_url` is told how
+    it ends."""
     gate = of_agent(actor, gate)
     _check_context(context, resume_data)
+    if callback_url:
+        check_url(callback_url)
     check_room(actor)
     who = Actor.of(actor)
     run = Run(
@@ -151,6 +158,7 @@ def _open(
     run.workflow_id = workflow_row(definition)  # only now: what is refused leaves no row
     columns = columns | {
         "context": context, "batch": batch, "batch_size": batch_size, "resume_data": resume_data,
+        "callback_url": callback_url,
     }  # fmt: skip
     steps = new_steps(run, definition)
     steps[0].spec = StepSpec(name=GATE, kind="gate", asks=gate).model_dump(mode="json", exclude_defaults=True)

@@ -14,6 +14,7 @@ from hitl import clock
 from hitl.audit import SYSTEM
 from hitl.management.cli.base import Out, command, group, moment, plain, positive, sign_in, signed_in, user_named
 from hitl.models import ApiKey, Delegation
+from hitl.notifications import callback_secret
 from hitl.policies import SCOPES, create_key, revoke_key
 from hitl.policies.delegations import create_delegation, revoke_delegation
 from hitl.policies.keys import state_of
@@ -42,6 +43,8 @@ def add(parent: Any) -> None:
     listing.add_argument("--active", action="store_true", help="only those that let somebody in now")
     revoke = command(keys, "revoke", _revoke, "end a key at once")
     revoke.add_argument("prefix", help="the part after hitl_")
+    callbacks = command(keys, "callback-secret", _callback_secret, "show what signs the callbacks of its requests")
+    callbacks.add_argument("prefix", help="the part after hitl_")
     _add_delegations(group(parent, "delegation", "who decides in whose place, and until when"))
 
 
@@ -119,12 +122,24 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def _revoke(options: argparse.Namespace, out: Out) -> int:
-    key = ApiKey.objects.filter(prefix=options.prefix.removeprefix("hitl_").partition("_")[0]).first()
-    if key is None:
-        raise CommandError(f"there is no key hitl_{options.prefix}")
+    key = _key(options)
     revoke_key(key, actor=SYSTEM)
     out.give({"prefix": key.prefix}, f"revoked {key}")
     return 0
+
+
+def _callback_secret(options: argparse.Namespace, out: Out) -> int:
+    key = _key(options)
+    secret = callback_secret(key)
+    out.give({"prefix": key.prefix, "callback_secret": secret}, secret)
+    return 0
+
+
+def _key(options: argparse.Namespace) -> ApiKey:
+    key = ApiKey.objects.filter(prefix=options.prefix.removeprefix("hitl_").partition("_")[0]).first()
+    if key is None:
+        raise CommandError(f"there is no key hitl_{options.prefix}")
+    return key
 
 
 # -- delegations --------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from hitl.definition import PolicyDocument, Stage, canonical
 from hitl.definition.policy import FACTS
-from hitl.definition.values import RISKS
+from hitl.definition.values import RISKS, as_written
 from hitl.exceptions import InvalidPolicy
 from hitl.management.cli.base import Out, command, documents, json_argument, plain
 from hitl.policies.requirements import active_policy
@@ -120,9 +120,9 @@ def _stage(found: Behind) -> dict[str, Any]:
         "people": found.together,
         "approvals": stage.need,
         "rejections": stage.rejections,
-        "timeout": stage.timeout,
-        "remind": list(stage.remind),
-        "escalate": [{"after": r.after, "to": many(r.to), "mode": r.mode} for r in stage.escalate],
+        "timeout": None if stage.timeout is None else as_written(stage.timeout),
+        "remind": [as_written(after) for after in stage.remind],
+        "escalate": [{"after": as_written(r.after), "to": many(r.to), "mode": r.mode} for r in stage.escalate],
         "fallback": many(stage.fallback),
         "enough": found.enough,
     }
@@ -165,8 +165,8 @@ def _named(names: dict[str, int | None]) -> str:
     return ", ".join(told)
 
 
-def _long(seconds: float | None) -> str:
-    return str(timedelta(seconds=seconds or 0))
+def _long(span: float | str | None) -> str:
+    return span if isinstance(span, str) else str(timedelta(seconds=span or 0))
 
 
 def _rule_line(rule: Looked) -> str:

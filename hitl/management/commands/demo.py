@@ -15,7 +15,7 @@ from django.db import connection
 
 from hitl import audit, embedded, engine, policies
 from hitl.audit import SYSTEM
-from hitl.management.cli.demo_client import Reviewer
+from hitl.management.demo_client import Reviewer
 from hitl.models import Approval, Run
 from hitl.states import RUN_ENDS
 

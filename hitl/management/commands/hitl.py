@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from hitl.exceptions import HitlError
-from hitl.management.cli import access, approvals, control, doctor, policies, proofs, runs, serve
+from hitl.management.cli import access, approvals, control, doctor, policies, proofs, runs, serve, webhooks
 from hitl.management.cli.base import Out, safe
 
 
@@ -16,8 +16,8 @@ class Command(BaseCommand):
     """The groups of commands; each module of `management/cli` adds its own."""
 
     help = (
-        "Operate hitl: runs, requests, signals, feedback, policies, delegations, keys, audit, sweep, doctor, and the "
-        "embedded server."
+        "Operate hitl: runs, requests, signals, feedback, policies, delegations, keys, webhooks, audit, sweep, doctor, "
+        "and the embedded server."
     )
     requires_system_checks: list[str] = []
 
@@ -28,7 +28,7 @@ class Command(BaseCommand):
             metavar="COMMAND",
             parser_class=type("Sub", (CommandParser,), {"called_from_command_line": True}),
         )
-        for module in (runs, approvals, control, doctor, proofs, policies, access, serve):
+        for module in (runs, approvals, control, doctor, proofs, policies, access, webhooks, serve):
             module.add(commands)
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from hitl.models import Notification
-from hitl.notifications.channels import email, webhook
+from hitl.notifications.channels import email, slack, webhook
 from hitl.notifications.channels.errors import Undelivered
 
 __all__ = ["CHANNELS", "Undelivered"]
@@ -19,4 +19,4 @@ class Channel(Protocol):
         """Send it; raises Undelivered, or whatever the library it is sent with does."""
 
 
-CHANNELS: dict[str, Channel] = {"email": email, "webhook": webhook, "callback": webhook}
+CHANNELS: dict[str, Channel] = {"email": email, "webhook": webhook, "callback": webhook, "slack": slack}

@@ -19,6 +19,8 @@ from email.message import Message
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from django.utils.translation import gettext_noop as _
+
 from hitl.conf import conf
 from hitl.exceptions import BadInput
 from hitl.notifications.channels.errors import Undelivered
@@ -55,19 +57,19 @@ def check_url(url: str) -> SplitResult:
     except ValueError:
         parts = port = None
     if parts is None or not parts.hostname or parts.scheme not in ("http", "https"):
-        raise BadInput("url: this is no https address of at most 500 characters")
+        raise BadInput(_("this is no https address of at most 500 characters"))
     if "@" in parts.netloc or "#" in url:
-        raise BadInput("url: an address has no user, password or fragment here")
+        raise BadInput(_("an address has no user, password or fragment here"))
     host = parts.hostname
     literal = _literal(host)
-    if literal is None and not _NAME.fullmatch(host):
-        raise BadInput("url: this is no name of a host")
+    if literal is None and ("[" in parts.netloc or not _NAME.fullmatch(host)):
+        raise BadInput(_("this is no name of a host"))
     if _listed(host, [literal] if literal else []):
         return parts
     if literal is not None and not is_public(literal):
-        raise BadInput("url: this is no public address")
+        raise BadInput(_("this is no public address"))
     if parts.scheme != "https" or (port or 443) not in _PORTS:
-        raise BadInput("url: https alone is called, at port 443 or 8443")
+        raise BadInput(_("https alone is called, at port 443 or 8443"))
     return parts
 
 
@@ -126,7 +128,7 @@ def _dial(parts: SplitResult, port: int, until: float) -> socket.socket:
 def _first(found: list[Any], until: float) -> socket.socket:
     """A connection to the first of these addresses that takes one."""
     last: OSError = OSError("this name has no address")
-    for family, kind, protocol, _, address in found:
+    for family, kind, protocol, _canonical, address in found:
         sock = socket.socket(family, kind, protocol)
         try:
             sock.settimeout(min(CONNECT, _left(until)))
@@ -192,6 +194,13 @@ def _literal(host: str) -> Address | None:
 def _listed(host: str, addresses: list[Address]) -> bool:
     """Whether the project allows this name, or the networks of all its addresses."""
     names = {str(one).lower() for one in conf.WEBHOOK_ALLOW}
-    networks = [ipaddress.ip_network(one, strict=False) for one in names if _literal(one.partition("/")[0])]
+    networks = [network for one in names if (network := _network(one)) is not None]
     inside = [any(one.version == block.version and one in block for block in networks) for one in addresses]
     return host in names or (bool(inside) and all(inside))
+
+
+def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    try:
+        return ipaddress.ip_network(text, strict=False)
+    except ValueError:
+        return None

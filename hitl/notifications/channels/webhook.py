@@ -8,7 +8,6 @@ import hashlib
 import hmac
 import json
 import secrets
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -94,11 +93,11 @@ def _where(row: Notification) -> tuple[str, list[str]]:
         return row.endpoint.url, [one["secret"] for one in living(row.endpoint)]
     approval = row.approval
     assert isinstance(approval, Approval)
-    known: Iterable[str] = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
+    known: list[Any] = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
     return approval.callback_url, [_derived(approval.agent_key_id, secret) for secret in known]
 
 
-def _derived(key: Any, secret: str) -> str:
+def _derived(key: Any, secret: Any) -> str:
     return _written(salted_hmac("hitl.callback", str(key), secret=secret, algorithm="sha256").digest())
 
 
