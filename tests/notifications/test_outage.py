@@ -115,7 +115,7 @@ def test_slack_that_is_down_for_an_hour(
     travel(1, pass_time)
     assert (left("email"), left("webhook"), left("slack")) == (0, 0, 1)
     slack.refuse = ""
-    travel(2, pass_time)
+    travel(3, pass_time)
     assert (left("slack"), lost(), len(slack.calls)) == (0, 0, 1)
 
 

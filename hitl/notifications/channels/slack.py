@@ -38,7 +38,7 @@ def prepare(row: Notification) -> None:
 def send(row: Notification) -> str:
     """Say it in the channel; returns `channel:ts` of the message that stands for the request. Raises Undelivered and
     OSError."""
-    calls = row.payload["calls"]
+    calls = (row.payload or {})["calls"]
     if calls is None:
         raise Undelivered("what was said before it is still on its way", retry_after=5)
     say = _by_token() if conf.SLACK_TOKEN else _by_webhook
