@@ -62,17 +62,17 @@ right_open = checks.check_open
 right_gather = eligibility.gather
 
 
-def _gather_place_free(approval: Any, actor: Any, votes: Any) -> Any:
+def _gather_place_free(approval: Any, actor: Any, votes: Any, *asked: Any) -> Any:
     """Who stands in counts beside the one they stand in for."""
-    found = right_gather(approval, actor, votes)
+    found = right_gather(approval, actor, votes, *asked)
     if not found.taken:
         return found
     return replace(found, taken=False, places=tuple((int(one), None) for one in found.people if one != actor.id))
 
 
-def _votes_of_this_stage(approval: Any, actor: Any, votes: Any) -> Any:
+def _votes_of_this_stage(approval: Any, actor: Any, votes: Any, *asked: Any) -> Any:
     """Each stage counts for itself."""
-    return right_gather(approval, actor, [vote for vote in votes if vote.stage == approval.stage])
+    return right_gather(approval, actor, [vote for vote in votes if vote.stage == approval.stage], *asked)
 
 
 def _no_flag(*given: Any, **more: Any) -> None:

@@ -83,6 +83,27 @@ def lost() -> int:
     return Notification.objects.filter(status="dead").count()
 
 
+def test_programs_that_hang_hold_one_slot_of_a_process(waiting: Approval, post: Post, hook: Receiver) -> None:
+    from hitl.notifications.deliver import _calling
+
+    notifications.deliver()
+    with _calling:
+        assert notifications.deliver_hooks() == 0
+    assert notifications.deliver_hooks() == 1
+
+
+def test_where_more_is_due_than_a_pass_takes_the_bell_rings_again(
+    waiting: Approval, post: Post, hook: Receiver, slack: Slack, monkeypatch: Any
+) -> None:
+    from hitl import dispatch
+
+    rung: list[str] = []
+    notifications.deliver()
+    monkeypatch.setattr(dispatch, "ring_hooks", lambda: rung.append("hooks"))
+    assert notifications.deliver_hooks(limit=1) == 1
+    assert rung == ["hooks"]
+
+
 def test_mail_that_is_down_for_an_hour(
     waiting: Approval, post: Post, hook: Receiver, slack: Slack, pass_time: Any
 ) -> None:

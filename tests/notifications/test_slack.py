@@ -246,6 +246,8 @@ def test_a_new_revision_takes_the_button_off_the_old_message(make: Any, slack: S
     assert said["ts"] == "1503435956.000001"
     assert "Another revision" in texts(said)
     assert len(slack.of("chat.postMessage")) == 2
+    told = Notification.objects.filter(channel="slack").exclude(approval=old.pk).get()
+    assert told.remote.endswith(".000003"), "what follows is said of the new message"
 
 
 def test_a_rate_limit_is_kept_to(waiting: Approval, slack: Slack, pass_time: Any) -> None:

@@ -44,7 +44,8 @@ def send(row: Notification) -> str:
     say = _by_token() if conf.SLACK_TOKEN else _by_webhook
     for method, said in calls:
         made = say(method, said)
-        row.remote = row.remote or made
+        if method != "chat.update":
+            row.remote = row.remote or made
     return row.remote
 
 
