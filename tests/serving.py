@@ -13,6 +13,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -71,6 +72,7 @@ class Product:
         self.env = {**kept, **settings, "DJANGO_SETTINGS_MODULE": "project.settings", **(env or {})}
         self.process: subprocess.Popen[bytes] | None = None
         self._jars: dict[str, CookieJar] = {}
+        self._signing_in = threading.Lock()
 
     def start(self) -> None:
         """Make the database and its people if they are not there, and serve until `stop`."""
@@ -170,6 +172,11 @@ class Product:
     def _opener(self, who: str) -> urllib.request.OpenerDirector:
         if not who:
             return urllib.request.build_opener()
+        with self._signing_in:  # two threads may come as the same person
+            self._sign_in(who)
+        return urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self._jars[who]))
+
+    def _sign_in(self, who: str) -> None:
         if who not in self._jars:
             self._jars[who] = CookieJar()
             opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self._jars[who]))
@@ -179,7 +186,6 @@ class Product:
             form = f"username={who}&password={PASSWORD}&csrfmiddlewaretoken={token}".encode()
             opener.open(urllib.request.Request(login, form, {"Referer": login}), timeout=30).close()
             assert any(c.name == "sessionid" for c in self._jars[who]), f"{who} could not sign in"
-        return urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self._jars[who]))
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from django.contrib.auth.models import Group, Permission
 
 from hitl import Action, Workflow, engine
 from hitl.models import ApiKey, Approval, Run, Step
+from hitl.notifications.endpoints import create_endpoint
 from hitl.policies import apply_policy, create_key, revoke_key
 from hitl.policies.keys import SCOPES
 from tests.api.conftest import Api
@@ -63,6 +64,7 @@ class World:
                 "steps": self.claimed,
                 "approvals": self.approvals,
                 "delegations": [self.delegation],
+                "webhooks": [self.webhook],
             }
             return rng.choice(self.steps if operation == "steps_resolve" else rows[operation.split("_")[0]])
         return rng.choice({"name": ["parcel", "payout", "film"], "key": ["progress", "a/b"]}[name])
@@ -130,6 +132,8 @@ class World:
             "approvals_bulk": {"verdict": rng.choice(VERDICTS[:2]), "items": some, "comment": "all fine"},
             "approvals_bulk_preflight": {"verdict": "approve", "ids": [one["id"] for one in some]},
             "steps_claim": {"queues": ["gpu"], "lease": 60},
+            "webhooks_create": {"url": "https://example.com/hook", "description": "", "kinds": [], "topics": []},
+            "webhooks_deliveries_replay": {"delivery": None},
             "step_up_create": {"password": PASSWORD},
             "delegations_create": {
                 "from": "",
@@ -204,6 +208,7 @@ class World:
         self._ok(self.as_bob.post(f"approvals/{pending}/claim/", {}))
         ends = (datetime.now(UTC) + timedelta(days=1)).isoformat()
         self.delegation = self._ok(self.as_bob.post("delegations/", {"to": "dave", "ends_at": ends}))["id"]
+        self.webhook = str(create_endpoint("https://example.com/hook", actor=self.people["olga"])[0].pk)
 
     def _ask(self, **said: Any) -> str:
         body = {

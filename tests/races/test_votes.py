@@ -45,7 +45,8 @@ def test_approve_against_reject(race: Race, gate: Gate, bob: Any, carol: Any) ->
         assert now.status == ("approved", "rejected")[winner] == results[1 - winner].details["status"]
         assert votes(now) == [[("bob", "approve")], [("carol", "reject")]][winner]
         assert recorded(approval, "approval.approved", "approval.rejected") == 1
-        assert Notification.objects.filter(approval=approval).count() == 1, "only that it was requested"
+        notices = Notification.objects.filter(approval=approval).values_list("kind", flat=True)
+        assert sorted(notices) == sorted(["requested", now.status]), "that it was requested, and what came of it"
 
 
 def test_approve_against_reject_where_two_must_agree(race: Race, gate: Gate, bob: Any, carol: Any) -> None:
