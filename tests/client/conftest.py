@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,6 +12,17 @@ import pytest
 from hitl.client import Client
 from tests import serving
 from tests.serving import Product
+
+
+class _With:
+    """A module with some of its functions replaced, for those who are given this one."""
+
+    def __init__(self, module: Any, **others: Any) -> None:
+        self._module = module
+        vars(self).update(others)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._module, name)
 
 
 @pytest.fixture
@@ -28,10 +38,10 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
         pauses.append(seconds)
         return result
 
-    monkeypatch.setattr("hitl.client.transport.time.sleep", sleep)
+    # Of these modules alone: other threads of the process sleep and look at the clock as well.
+    monkeypatch.setattr("hitl.client.transport.time", _With(time, sleep=sleep))
     monkeypatch.setattr("hitl.client.transport.asyncio.sleep", asleep)
-    monkeypatch.setattr("hitl.client.calls.time.monotonic", lambda: real() + sum(pauses))
-    assert asyncio.sleep is asleep
+    monkeypatch.setattr("hitl.client.calls.time", _With(time, monotonic=lambda: real() + sum(pauses)))
     return pauses
 
 
