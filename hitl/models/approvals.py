@@ -29,16 +29,6 @@ class ApprovalQuerySet(models.QuerySet["Approval"]):
         """Every revision of one request, the newest first: a revision of a gate stands on a new row of its step."""
         return self.filter(run=run_id, step__name=step, key=key).order_by("-revision")
 
-    def not_own(self, people: Iterable[Any]) -> ApprovalQuerySet:
-        """Without those that one of these people asked for, in person or by an agent of theirs, where that keeps them
-        from deciding; and without what one of them wrote into it."""
-        users = list(people)
-        own = Q(requester__in=users) | Q(on_behalf_of__in=users)
-        own |= Q(agent_key__in=ApiKey.objects.filter(owner_user__in=users), agent_key__isnull=False)
-        for user in users:
-            own |= Q(authors__contains=f",{user},")
-        return self.exclude(own, prevent_self_review=True).exclude(edited_by__in=users, edited_by__isnull=False)
-
     def pending(self) -> ApprovalQuerySet:
         """Those nobody has decided yet."""
         return self.filter(status=ApprovalStatus.PENDING)

@@ -186,7 +186,8 @@ def _not_to(row: Notification) -> str:
 
 
 def _try(row: Notification) -> Exception | None:
-    """Send, without a word to the database; the error, if there was one."""
+    """Send; the error, if there was one. Programs are called by threads of their own, where nothing may ask the
+    database: what their channels need is read before."""
     try:
         row.remote = CHANNELS[row.channel].send(row) or row.remote
         crashpoint("after_send")
